@@ -4,6 +4,7 @@ import os
 import sys
 
 import tcli_rtslib as rtslib
+from tcli_rtslib import utils
 
 folder = sys.argv[1]
 root = rtslib.RTSRoot()
@@ -53,6 +54,9 @@ assert (acl.tcq_depth, acl.tag, acl.chap_userid) == (32, "cluster", "")
 mapped = rtslib.MappedLUN(acl, 5, lun, write_protect=True)
 assert (mapped.mapped_lun, mapped.tpg_lun, mapped.write_protect) == (5, lun, True)
 assert list(lun.mapped_luns) == [mapped] == list(root.mapped_luns)
+mapped.write_protect = False
+assert not mapped.write_protect
+assert acl.session is None and list(root.sessions) == []
 portal = rtslib.NetworkPortal(tpg, "[::1]", 0)
 assert [one.ip_address for one in tpg.network_portals] == ["[::1]"] and portal.iser is False
 try:
@@ -60,6 +64,34 @@ try:
     raise AssertionError("there is no iSER")
 except rtslib.RTSLibError:
     pass
+
+group = rtslib.ALUATargetPortGroup(disk, "second", tag=2)
+lun.alua_tg_pt_gp_name = "second"
+group.alua_access_state = 2
+assert (group.tg_pt_gp_id, group.alua_access_state, group.preferred) == (2, 2, 0)
+assert [one.name for one in disk.alua_tpgs] == ["default_tg_pt_gp", "second"]
+for name in dir(group):
+    getattr(group, name)
+group.delete()
+assert lun.alua_tg_pt_gp_name == "default_tg_pt_gp" and not group.exists
+for wrong in (
+    lambda: rtslib.ALUATargetPortGroup(disk, "nosuch"),
+    lambda: next(disk.alua_tpgs).delete(),
+    lambda: rtslib.LUN(tpg, 0, alias="a"),
+    lambda: rtslib.MappedLUN(acl, 5, write_protect=True),
+    lambda: rtslib.MappedLUN(acl, 5, lun),
+    lambda: root.clear_existing(),
+    lambda: utils.normalize_wwn(["naa"], "iqn.2003-01.org.example:a"),
+):
+    try:
+        wrong()
+        raise AssertionError("rtslib raises RTSLibError here")
+    except rtslib.RTSLibError:
+        pass
+for kind in ("iqn", "naa", "eui", "unit_serial"):
+    name = utils.generate_wwn(kind)
+    assert utils.normalize_wwn([kind], name.upper()) == (name, kind)
+assert utils.normalize_wwn(("iqn", "naa"), "50:01:40:5c:81:b9:d9:06") == ("naa.5001405c81b9d906", "naa")
 
 path = os.path.join(folder, "copy.json")
 root.save_to_file(path)
@@ -73,4 +105,10 @@ assert [one.wwn for one in root.targets] == ["iqn.2003-01.org.example:a"]
 bus = rtslib.Target(rtslib.FabricModule("loopback"))
 only = next(bus.tpgs)
 assert only.path == bus.path and rtslib.LUN(only, storage_object=rtslib.RDMCPStorageObject("rd0")).lun == 0
+try:
+    wrong = {"storage_objects": [{"plugin": "fileio", "name": "x"}], "fabric_modules": [], "targets": []}
+    root.restore(wrong, abort_on_error=True)
+    raise AssertionError("what could not be restored is raised")
+except rtslib.RTSLibError:
+    pass
 print("well")

@@ -18,6 +18,10 @@ class RTSLibNotInCFS(RTSLibError):
     """An object that is not there."""
 
 
+class RTSLibBrokenLink(RTSLibError):
+    """For programs that expect it: a LUN of tcli always has its storage object."""
+
+
 class RTSLibALUANotSupported(RTSLibError):
     """A storage object without target port groups."""
 

@@ -50,13 +50,13 @@ class Node:
         text = str(int(value)) if isinstance(value, bool) else str(value)
         connection.apply(self.path, "set", group=group, name=name, value=text)
 
-    def list_attributes(self, writable=None):
-        """Their names. All that the saved file has can be changed."""
-        return [] if writable is False else sorted(self._values("attribute"))
+    def list_attributes(self, writable=None, readable=None):
+        """Their names. All that the saved file has can be read and changed."""
+        return [] if writable is False or readable is False else sorted(self._values("attribute"))
 
-    def list_parameters(self, writable=None):
+    def list_parameters(self, writable=None, readable=None):
         """Their names."""
-        return [] if writable is False else sorted(self._values("parameter"))
+        return [] if writable is False or readable is False else sorted(self._values("parameter"))
 
     def get_attribute(self, attribute):
         """Its value, as text."""

@@ -3,7 +3,7 @@
 import json
 import os
 
-from .connection import connection, home_files
+from .connection import RTSLibError, connection, home_files
 from .fabric import FabricModule
 from .node import Node
 from .storage import all_storage_objects
@@ -61,6 +61,16 @@ class RTSRoot(Node):
         """Every storage object."""
         return all_storage_objects()
 
+    @property
+    def alua_tpgs(self):
+        """Every target port group."""
+        return (group for one in self.storage_objects for group in one.alua_tpgs)
+
+    @property
+    def sessions(self):
+        """The sessions of initiators that have an ACL, as `NodeACL.session` has one."""
+        return (session for acl in self.node_acls for session in acl.sessions())
+
     def save_to_file(self, save_file=None, so_path=None):
         """Writes the configuration; to the file of tcli itself, with a backup of what was there."""
         if save_file is None or os.path.abspath(save_file) == default_save_file:
@@ -76,7 +86,11 @@ class RTSRoot(Node):
         operation = {"configuration": config, "clear_existing": bool(clear_existing)}
         operation.update({key: value for key, value in (("target", target), ("storage_object", storage_object)) if value})
         answer = connection.ask("apply", operation={"path": "/", "verb": "restoreconfig", "params": operation})
-        return list(answer["notes"])
+        errors = list(answer["notes"])
+        if abort_on_error and errors:
+            # rtslib stops at the first; here the rest is restored by then.
+            raise RTSLibError(errors[0])
+        return errors
 
     def restore_from_file(
         self, restore_file=None, clear_existing=True, target=None, storage_object=None, abort_on_error=False
@@ -89,7 +103,7 @@ class RTSRoot(Node):
     def clear_existing(self, target=None, storage_object=None, confirm=False):
         """Removes everything, or what is named."""
         if not confirm:
-            raise ValueError("As a precaution, confirm=True needs to be set")
+            raise RTSLibError("As a precaution, confirm=True needs to be set")
         if target is None and storage_object is None:
             connection.apply("/", "clearconfig")
         for one in list(self.targets):

@@ -1,5 +1,6 @@
 """Storage objects, a class for each kind."""
 
+from .alua import ALUATargetPortGroup
 from .connection import RTSLibError, RTSLibNotInCFS, connection
 from .node import Node
 
@@ -52,6 +53,16 @@ class StorageObject(Node):
     def status(self):
         """rtslib's word for whether a LUN exports it."""
         return "activated" if any(True for _ in self.attached_luns) else "deactivated"
+
+    @property
+    def is_configured(self):
+        """Whether it has its medium: one that is there does, or says in `tcli daemon status` why not."""
+        return self.exists
+
+    @property
+    def alua_tpgs(self):
+        """Its target port groups."""
+        return (ALUATargetPortGroup(self, saved["name"]) for saved in self._own("alua_tpgs") or [])
 
     @property
     def alua_supported(self):

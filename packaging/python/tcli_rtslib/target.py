@@ -127,9 +127,13 @@ class TPG(Node):
 class LUN(Node):
     """A storage object under a number. Without a number, the lowest that is free."""
 
+    MAX_TARGET_LUN = 65535
+
     def __init__(self, parent_tpg, lun=None, storage_object=None, alias=None):
         self.parent_tpg = parent_tpg
         if storage_object is None:
+            if alias is not None:
+                raise RTSLibError("The alias parameter has no meaning without the storage_object parameter")
             if lun is None:
                 raise RTSLibError("A LUN that is looked for has a number")
             self._named(int(lun))
@@ -254,6 +258,28 @@ class NodeACL(Node):
     def tag(self, tag):
         connection.apply("%s/acls" % self.parent_tpg.path, "tag", wwn=self.node_wwn, tag=tag or "")
 
+    def sessions(self):
+        """Its sessions: rtslib knows of one, and there may be more."""
+        tpg = self.parent_tpg
+        mine = (tpg.parent_target.fabric_module.name, tpg.parent_target.wwn, tpg.tag, self.node_wwn)
+        for one in connection.ask("sessions")["sessions"]:
+            if (one["fabric"], one["targetWwn"], one["tpgTag"], one["initiatorWwn"]) == mine:
+                yield {
+                    "parent_nodeacl": self, "id": one["id"], "type": one["type"], "alias": one["initiatorAlias"],
+                    "state": one["state"],
+                    "connections": [
+                        {key: each[ours] for key, ours in (
+                            ("cid", "cid"), ("cstate", "state"), ("address", "address"), ("transport", "transport"),
+                        )}
+                        for each in one["connections"]
+                    ],
+                }
+
+    @property
+    def session(self):
+        """Its session as it is now; None where it has none."""
+        return next(self.sessions(), None)
+
     @property
     def mapped_luns(self):
         """LUNs that it sees."""
@@ -271,11 +297,15 @@ class NodeACL(Node):
 class MappedLUN(Node):
     """A LUN as one initiator sees it."""
 
+    MAX_LUN = 255
+
     def __init__(self, parent_nodeacl, mapped_lun, tpg_lun=None, write_protect=None, alias=None):
         self.parent_nodeacl = parent_nodeacl
         self.mapped_lun = int(mapped_lun)
         self.path = "%s/mapped_lun%d" % (parent_nodeacl.path, self.mapped_lun)
         if tpg_lun is None:
+            if write_protect is not None:
+                raise RTSLibError("The write_protect parameter has no meaning without the tpg_lun parameter")
             if not self.exists:
                 raise RTSLibNotInCFS("No such MappedLUN: %s" % self.path)
             return
@@ -297,8 +327,12 @@ class MappedLUN(Node):
 
     @property
     def write_protect(self):
-        """Whether it takes no writes. It stays as it was made: delete it, and map the LUN anew."""
+        """Whether it takes no writes. rtslib only reads it; here it is also set, while the LUN is in use."""
         return bool(self._read()["write_protect"])
+
+    @write_protect.setter
+    def write_protect(self, protect):
+        self._set("attribute", "write_protect", bool(int(protect)))
 
     @property
     def alias(self):

@@ -6,6 +6,6 @@ from tcli_rtslib import *  # noqa: F401,F403
 from tcli_rtslib import root, utils  # noqa: F401
 
 # `import rtslib_fb.root` finds the same modules.
-for _name in ("fabric", "node", "root", "target", "utils"):
+for _name in ("alua", "fabric", "node", "root", "target", "utils"):
     sys.modules["rtslib_fb." + _name] = sys.modules["tcli_rtslib." + _name]
 sys.modules["rtslib_fb.tcm"] = sys.modules["tcli_rtslib.storage"]
