@@ -125,6 +125,7 @@ export {
   shownValue,
 } from './target/auth.ts';
 export type { Fabric } from './target/fabric.ts';
+export { type Fence, standingFences } from './target/fences.ts';
 export type { SessionInfo, Verdict } from './target/service.ts';
 export type { FabricState, Target } from './target/target.ts';
 export {
@@ -134,6 +135,7 @@ export {
   type MappedLun,
   type NodeAcl,
   type Portal,
+  portalPath,
   printPortal,
   type Tpg,
 } from './target/target.ts';

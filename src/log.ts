@@ -158,10 +158,15 @@ export const logEvents = {
   },
   'inherited socket': { level: 'info', doc: 'A socket that systemd opened is used for the portals with its address.' },
   'inherited socket not used': { level: 'warning', doc: 'A socket that systemd opened is of no use: `reason`.' },
+  'iscsi portal drains': {
+    level: 'info',
+    doc: 'A portal is drained: nobody logs in through it any more, and those `connections` were asked to log out.',
+  },
+  'iscsi portal drained': { level: 'info', doc: 'The last initiator that came through a drained portal has gone.' },
   'iscsi login': { level: 'info', doc: 'An initiator has logged in.' },
   'iscsi login redirected': {
     level: 'info',
-    doc: 'An initiator was sent to another portal, as the attribute `redirect` says.',
+    doc: 'An initiator was sent to another portal, as the attribute `redirect` of its TPG or `drain` of the portal says.',
   },
   'iscsi login refused': { level: 'warning', doc: 'An initiator was not let in: `reason`.' },
   'iscsi reject': { level: 'debug', doc: 'A PDU was answered with Reject: its reason code and opcode.' },

@@ -3,6 +3,7 @@
 import { type NodeAcl, OperatorError, type SessionInfo, type Tpg, types } from '../../src/index.ts';
 import { child, commandOf, type NodeType, optional, required } from '../session/node.ts';
 import type { AclGroup } from './acl-group.ts';
+import { fenceOff, fenceWord } from './fences.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { nodeAcl } from './node-acl.ts';
 
@@ -53,9 +54,13 @@ export const acls: NodeType<Tpg> = {
     delete: commandOf<Tpg>()({
       takesAway: true,
       doc: 'Lets an initiator log in no more. Its sessions end.',
+      details: [
+        'With fence=10m it is refused for ten minutes even where generate_node_acls=1 lets in everybody, or somebody makes its ACL anew.',
+      ],
       seeAlso: ['create'],
       parameters: [
         required('wwn', types.string, 'The name of the initiator.', { kind: 'wwn', suggest: wwnSuggestions }),
+        fenceWord,
       ],
       examples: [
         {
@@ -63,14 +68,20 @@ export const acls: NodeType<Tpg> = {
           does: 'Takes the permission back.',
           after: ['create iqn.1994-05.com.redhat:client1'],
         },
+        {
+          line: 'delete iqn.1994-05.com.redhat:client1 fence=10m',
+          does: 'And keeps it out for ten minutes, whatever else lets it in.',
+          after: ['create iqn.1994-05.com.redhat:client1'],
+        },
       ],
-      async run(tpg, context, { wwn }) {
+      async run(tpg, context, { wwn, fence }) {
         const { apply, info } = context;
         const sessions = (session: SessionInfo) =>
           sessionsIn([tpg])(session) && session.initiatorWwn === wwn.toLowerCase();
         if (!(await mayDelete(context, `${tpg.path}/acls/${wwn}`, { sessions }))) return;
         await apply(`${tpg.path}/acls`, 'delete', { wwn });
         info(`Deleted Node ACL ${wwn}.`);
+        if (fence !== undefined && tpg.target.fabric.features.includes('nps')) await fenceOff(context, tpg, wwn, fence);
       },
     }),
     tag: commandOf<Tpg>()({

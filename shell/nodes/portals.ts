@@ -5,7 +5,6 @@ import {
   infoOf,
   keptOf,
   OperatorError,
-  type Portal,
   printPortal,
   schema,
   type Tpg,
@@ -14,6 +13,7 @@ import {
 } from '../../src/index.ts';
 import { engineGroup } from '../session/configuration-groups.ts';
 import { child, commandOf, type NodeType, optional, required, type ShellCommand } from '../session/node.ts';
+import { describeDrain, drainCommands, type PortalOf } from './drain.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';
 import { localAddresses } from './local-addresses.ts';
@@ -26,11 +26,6 @@ const defaultPort = 3260;
 const portType = types.number as ValueType<number>;
 /** An address: `[::1]` and `::1` are the same. */
 const addressType: ValueType<string> = { ...types.string, parse: (text) => text.replace(/^\[(.*)\]$/, '$1') };
-
-interface PortalOf {
-  readonly tpg: Tpg;
-  readonly portal: Portal;
-}
 
 export const portals: NodeType<Tpg> = {
   doc: 'The addresses on which the TPG listens.',
@@ -94,10 +89,11 @@ const portal: NodeType<PortalOf> = {
     const problem = host.root.portalProblem(tpg, one);
     if (problem !== undefined) return { text: problem, healthy: false };
     const kept = keptOf(one);
-    const text = [...(one.advertised ? [`as ${one.advertised}`] : []), ...(kept ? [`${kept} kept, TCP`] : [])].join(
-      ', ',
-    );
-    return { text, healthy: true };
+    const drain = describeDrain({ tpg, portal: one }, host);
+    const text = [drain, one.advertised && `as ${one.advertised}`, kept && `${kept} kept, TCP`]
+      .filter(Boolean)
+      .join(', ');
+    return { text, healthy: drain === undefined ? true : null };
   },
   groups: ({ tpg, portal: one }) => [
     engineGroup('attribute', `${tpg.path}/portals/${printPortal(one)}`, () => [
@@ -108,10 +104,18 @@ const portal: NodeType<PortalOf> = {
         value: one.advertised,
         readOnly: false,
       },
+      {
+        name: 'drain',
+        doc: 'Whether new logins are refused (refuse), or where they are sent: ADDRESS or ADDRESS:PORT. Who came through the portal is asked to leave. Empty: it is open. `drain` sets it, and waits until nobody is left.',
+        type: types.string,
+        value: one.drain,
+        readOnly: false,
+      },
     ]),
   ],
   row: ({ tpg, portal: one }, rows) => rows.portal(tpg, one),
   commands: {
+    ...drainCommands,
     move: movePortal,
     enable_iser: unavailable('iser', 'iSER', 'RDMA'),
     enable_offload: unavailable('offload', 'offload', 'a network card that speaks iSCSI'),

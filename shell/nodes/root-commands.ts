@@ -3,6 +3,7 @@
 import manifest from '../../package.json' with { type: 'json' };
 import { type Host, inUse, lunsOf, OperatorError, type SessionInfo, types, viewOf } from '../../src/index.ts';
 import { commandOf, optional } from '../session/node.ts';
+import { fenceOff, fenceWord } from './fences.ts';
 
 export const programVersion: string = manifest.version;
 
@@ -24,7 +25,7 @@ export const sessions = commandOf<Host>()({
       `What to show:
     - \`list\` has a line for each session
     - \`detail\` also has their LUNs and connections
-    - \`kill\` ends one; its initiator may log in again.`,
+    - \`kill\` ends one; its initiator may log in again, with fence=10m after ten minutes.`,
       {
         default: 'list',
         suggest: () => ['list', 'detail', 'kill'],
@@ -38,17 +39,26 @@ export const sessions = commandOf<Host>()({
         suggest: ({ host }) => host.root.sessions().map(({ id, initiatorWwn }) => [String(id), initiatorWwn] as const),
       },
     ),
+    fenceWord,
   ],
   examples: [
     { line: 'sessions', does: 'A line for each session.' },
     { line: 'sessions detail', does: 'What each initiator sees, and where it comes from.' },
   ],
-  async run(host, { print, info, warn }, { action = 'list', sid }) {
+  async run(host, context, { action = 'list', sid, fence }) {
+    const { print, info, warn } = context;
     if (host.heldBy) warn(`Process ${host.heldBy.pid} serves this configuration; its sessions are not seen from here.`);
     else if (host.isOffline) warn('Nothing is served: no session can be open. To serve: tcli daemon start');
     const wanted = chosen(host, action, sid);
+    if (fence !== undefined && action !== 'kill')
+      throw new OperatorError('fence stands behind kill', 'Syntax: sessions kill SID fence=10m');
     if (action === 'kill') {
-      for (const { fabric, id } of wanted) await host.root.endSession(fabric, id);
+      for (const one of wanted) {
+        // A fence ends all sessions of its initiator at the TPG, and lets none begin.
+        const tpg = fence === undefined ? undefined : tpgOf(one, host);
+        if (tpg) await fenceOff(context, tpg, one.initiatorWwn, fence!);
+        else await host.root.endSession(one.fabric, one.id);
+      }
       return info(`Ended session ${sid}.`);
     }
     if (wanted.length === 0) return print('(no open sessions)');
@@ -83,10 +93,14 @@ function chosen(host: Host, action: string, sid: string | undefined): SessionInf
   return wanted;
 }
 
+/** The TPG of a session; undefined for one of discovery. */
+const tpgOf = ({ fabric, targetWwn, tpgTag }: SessionInfo, { root }: Host) =>
+  root.tree.fabrics.get(fabric)?.targets.get(targetWwn)?.tpgs.get(tpgTag);
+
 /** The LUNs that the initiator of a session sees. */
-function viewsOf({ initiatorWwn, fabric, targetWwn, tpgTag, ...session }: SessionInfo, { root }: Host) {
-  const tpg = root.tree.fabrics.get(fabric)?.targets.get(targetWwn)?.tpgs.get(tpgTag);
-  const acl = session.acl ? tpg?.acls.get(initiatorWwn) : undefined;
+function viewsOf(session: SessionInfo, host: Host) {
+  const tpg = tpgOf(session, host);
+  const acl = session.acl ? tpg?.acls.get(session.initiatorWwn) : undefined;
   return (tpg ? lunsOf(tpg, acl) : []).flatMap((number) => {
     const view = tpg && viewOf(tpg, acl, number);
     return view ? [{ number, storageObject: view.storageObject, writeProtected: view.writeProtected }] : [];

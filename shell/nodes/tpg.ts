@@ -13,6 +13,7 @@ import {
 } from '../session/node.ts';
 import { accessCommands, accountsSettings, describeAccessList } from './access.ts';
 import { acls } from './acls.ts';
+import { fenceCommands, fencesOf } from './fences.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { infoCommand } from './info.ts';
 import { luns } from './luns.ts';
@@ -47,7 +48,7 @@ export const tpg: NodeType<Tpg> = {
   commands: (one) => ({
     ...tpgCommands,
     ...(one.target.only && onlyCommands),
-    ...(one.target.fabric.features.includes('nps') && accessCommands),
+    ...(one.target.fabric.features.includes('nps') && { ...accessCommands, ...fenceCommands }),
   }),
 };
 
@@ -59,15 +60,16 @@ const ofTarget = ({ run, json: _, ...command }: ShellCommand<Target>): ShellComm
 const onlyCommands: Commands<Tpg> = { rename: ofTarget(renameTarget), copy: ofTarget(copyTarget) };
 
 /** The summary of a TPG's authentication, as targetcli shows it. */
-function summaryOf({
-  enabled,
-  nexusWwn,
-  target: { fabric },
-  auth,
-  accounts,
-  accessList,
-  attributes: { values },
-}: Tpg): Summary {
+function summaryOf(one: Tpg): Summary {
+  const {
+    enabled,
+    nexusWwn,
+    target: { fabric },
+    auth,
+    accounts,
+    accessList,
+    attributes: { values },
+  } = one;
   if (!enabled) return { text: 'disabled', healthy: false };
   const demo = values['generate_node_acls'] === 1;
   const pieces = nexusWwn ? [nexusWwn] : [];
@@ -83,6 +85,8 @@ function summaryOf({
     } else pieces.push('auth per-acl');
   }
   if (accessList) pieces.push(describeAccessList(accessList));
+  const fences = fencesOf(one).length;
+  if (fences > 0) pieces.push(`${fences} fenced off`);
   if (values['redirect']) pieces.push(`redirect to ${values['redirect']}`);
   return { text: pieces.join(', '), healthy };
 }

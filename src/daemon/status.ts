@@ -6,6 +6,7 @@ import type { Raw } from '../operations/raw.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { Host } from '../root/host.ts';
 import { authProblem } from '../target/auth.ts';
+import { standingFences } from '../target/fences.ts';
 import { keptOf, portalPath, printPortal } from '../target/target.ts';
 import type { Status } from './control-protocol.ts';
 
@@ -32,7 +33,11 @@ export function statusOf(host: Host, about: About): Status {
     notRestored: host.warnings,
     ...(host.shared && { cluster: host.shared.state }),
     problems: problems(host),
-    remarks: [...remarksOn(tree), ...keptIn(tree).map((name) => `${name}: kept in the saved file, not used`)],
+    remarks: [
+      ...remarksOn(tree),
+      ...closedForNow(tree),
+      ...keptIn(tree).map((name) => `${name}: kept in the saved file, not used`),
+    ],
   };
 }
 
@@ -79,6 +84,19 @@ export function remarksOn(tree: Tree): string[] {
     ...transports,
   ];
 }
+
+/** Fences and drained portals: who is refused for a while, and the line that ends it. */
+const closedForNow = (tree: Tree): string[] =>
+  [...tree.tpgs()].flatMap((tpg) => [
+    ...standingFences(tpg.fences, Date.now()).map(
+      ({ initiator, until }) =>
+        `${tpg.path}: ${initiator} is fenced off until ${new Date(until).toISOString()}. To let it in: ${tpg.path} unfence ${initiator}`,
+    ),
+    ...tpg.portals.flatMap((portal) => {
+      const path = portalPath(tpg, portal);
+      return portal.drain === '' ? [] : [`${path}: it is drained. To open it: ${path} undrain`];
+    }),
+  ]);
 
 /** The storage objects and targets that only the saved file has, because no object here could be made of them. */
 export function keptIn({ kept: { storageObjects, targets } }: Tree): string[] {

@@ -14,11 +14,14 @@ export class Connections {
   readonly #strangers = new Set<Connection>();
   readonly #byAddress = new Map<string, Set<Connection>>();
   readonly #timer: NodeJS.Timeout;
+  readonly #ticked: () => void;
   /** The number of strangers that descriptors leave room for, beside a new one; asked again with each look at the clocks. */
   #room = Number.POSITIVE_INFINITY;
 
-  constructor(log: Log) {
+  /** @param ticked called with each look at the clocks */
+  constructor(log: Log, ticked: () => void = () => {}) {
     this.#log = log;
+    this.#ticked = ticked;
     // Sockets are read before anybody is found late, so that data is heard which came while this thread was held up.
     this.#timer = setInterval(() => setImmediate(() => this.#tick()), tickMs);
     this.#timer.unref();
@@ -88,6 +91,7 @@ export class Connections {
     this.#room = Number.POSITIVE_INFINITY;
     for (const connection of this.#all) connection.tick();
     this.#sweep();
+    this.#ticked();
   }
 
   #sweep(): void {

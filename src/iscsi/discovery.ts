@@ -10,6 +10,8 @@ export interface Asker {
   readonly initiatorName: string;
   /** The initiator's address, without brackets. */
   readonly address: string;
+  /** The clock on the wall, in milliseconds since 1970. */
+  readonly date: number;
   /** Our address of the connection, which stands for a wildcard portal. */
   readonly localAddress: string;
   /** The port that a portal listens on; undefined when the portal does not listen. */
@@ -43,19 +45,25 @@ const isName = (text: string): boolean => /^(iqn|eui|naa)\../.test(text);
 /** Describes a target. A target out of a saved file may have a name that no initiator can say: such a target is left out. */
 function describe(target: Target, asker: Asker): Pair[] {
   if (!isText(target.wwn)) return [];
-  const shown = [...target.tpgs.values()].filter((tpg) => isShown(tpg, asker));
-  const addresses = shown.flatMap((tpg) => tpg.portals.flatMap((portal) => addressOf(tpg, portal, asker)));
+  const shown = [...target.tpgs.values()].filter((tpg) => isShown(tpg, asker) && !isDrained(tpg));
+  const addresses = shown.flatMap((tpg) => openPortals(tpg).flatMap((portal) => addressOf(tpg, portal, asker)));
   return shown.length === 0 ? [] : [['TargetName', target.wwn], ...addresses];
 }
+
+/** The portals to which initiators may come. */
+const openPortals = ({ portals }: Tpg): Portal[] => portals.filter(({ drain }) => drain === '');
+
+/** Whether nobody can come to a TPG because all of its portals are drained: without an address, an initiator would try the one it has. */
+const isDrained = (tpg: Tpg): boolean => tpg.portals.length > 0 && openPortals(tpg).length === 0;
 
 /**
  * Whether an initiator is shown a TPG. In LIO, demo_mode_discovery shows a TPG also to initiators that access would not admit; in tgt, an
  * access list hides it.
  */
-function isShown(tpg: Tpg, { initiatorName, address }: Asker): boolean {
+function isShown(tpg: Tpg, { initiatorName, address, date }: Asker): boolean {
   if (whyUnlisted(tpg, initiatorName, address) !== undefined) return false;
   if (!tpg.enabled) return tpg.attribute('tpg_enabled_sendtargets') === 0;
-  return tpg.attribute('demo_mode_discovery') === 1 || admitInitiator(tpg, initiatorName, address).admitted;
+  return tpg.attribute('demo_mode_discovery') === 1 || admitInitiator(tpg, initiatorName, address, date).admitted;
 }
 
 function addressOf(tpg: Tpg, portal: Portal, { localAddress, boundPort }: Asker): Pair[] {

@@ -5,10 +5,11 @@ import { socketOf } from '../system/buffered-socket.ts';
 import { descriptorOf } from '../system/descriptor.ts';
 import { whyAccessEnded } from '../target/access.ts';
 import type { ArrivingConnection, EngineContext, FabricEngine, SessionInfo } from '../target/service.ts';
-import { type FabricState, type Portal, printPortal } from '../target/target.ts';
+import { type FabricState, type Portal, printPortal, type Tpg } from '../target/target.ts';
 import { noTraffic, type Traffic } from '../target/traffic.ts';
 import { Connection } from './connection.ts';
 import { Connections } from './connections.ts';
+import { Drains } from './drains.ts';
 import type { ConnectionHost } from './host.ts';
 import type { Output } from './output.ts';
 import { Sessions } from './sessions.ts';
@@ -22,6 +23,7 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
   readonly log: EngineContext['log'];
   readonly #context: EngineContext;
   readonly #connections: Connections;
+  readonly #drains: Drains;
   /** The ports of portals, as the last arrivals said. */
   readonly #boundPorts = new Map<string, number | undefined>();
 
@@ -30,11 +32,16 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
     this.sessionTable = new Sessions(state.fabric.name);
     this.log = context.log;
     this.#context = context;
-    this.#connections = new Connections(context.log);
+    this.#drains = new Drains(this, (target) => context.serves(target));
+    this.#connections = new Connections(context.log, () => this.#drains.look());
   }
 
   now(): number {
     return this.#connections.now();
+  }
+
+  date(): number {
+    return Date.now();
   }
 
   random(bytes: number): Uint8Array {
@@ -47,10 +54,11 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
 
   take({ id, ends, socket, received, sent, targetName, tpgTag, portal, boundPorts }: ArrivingConnection): void {
     for (const [address, port, bound] of boundPorts) this.#boundPorts.set(nameOf(address, port), bound);
+    const portalOf = ({ portals }: Tpg) => portals.find((one) => printPortal(one) === portal);
     const tpgs = () => {
       const target = this.state.targets.get(targetName);
       const tpg = target && this.#context.serves(target) ? target.tpgs.get(tpgTag) : undefined;
-      return tpg?.portals.some((one) => printPortal(one) === portal) ? [tpg] : [];
+      return tpg && portalOf(tpg) ? [tpg] : [];
     };
     const lost = this.state.targets.has(targetName) && tpgs().length === 0;
     if (lost) {
@@ -64,7 +72,7 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
       return;
     }
     const open = (output: Output) => {
-      const connection = new Connection(this, { ...ends, id, portal, tpgs }, output);
+      const connection = new Connection(this, { ...ends, id, portal, portalOf, tpgs }, output);
       this.#connections.add(connection);
       return connection;
     };
@@ -76,12 +84,13 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
     for (const session of this.sessionTable) {
       const { tpg, acl, initiatorName } = session;
       const addresses = Array.from(session.connections.values(), ({ ends }) => ends.remoteAddress);
-      const why = tpg && whyAccessEnded(this.state, { initiatorName, addresses, tpg, acl });
+      const why = tpg && whyAccessEnded(this.state, { initiatorName, addresses, tpg, acl }, this.date());
       // A logical unit is served by one loop at a time: there is nothing to wait for.
       if (tpg && !this.#context.serves(tpg.target)) session.cut('its target moves to another loop');
       else if (why) session.dismiss(why);
       else session.refresh();
     }
+    this.#drains.look();
   }
 
   sessions(): SessionInfo[] {

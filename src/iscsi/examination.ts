@@ -6,16 +6,16 @@
 import { accessRules } from '../target/access.ts';
 import { isMutual } from '../target/auth.ts';
 import type { Comer, Verdict } from '../target/service.ts';
-import { type FabricState, type NodeAcl, printPortal, type Tpg } from '../target/target.ts';
+import { type FabricState, type NodeAcl, portalPath, printPortal, type Tpg } from '../target/target.ts';
 import { credentialsOf, methodsOf, whyNobodyCan } from './credentials.ts';
 import { connectionsMax } from './limits.ts';
-import { redirectionOf } from './redirection.ts';
+import { drainOf, redirectionOf, whyDrained } from './redirection.ts';
 
 /** The verdicts in the order of a login. The rules behind an ACL that is missing have no verdict. */
 export function examineLogin(state: FabricState, tpg: Tpg, comer: Comer): Verdict[] {
   const { initiatorName } = comer;
-  const [enabled, list, acl] = accessRules.map((rule) => accessVerdict(rule, tpg, comer));
-  const entered = [enabled!, list!, redirectVerdict(tpg), limitVerdict(comer), acl!];
+  const [enabled, list, fence, acl] = accessRules.map((rule) => accessVerdict(rule, tpg, comer));
+  const entered = [enabled!, list!, redirectVerdict(tpg), ...drainVerdicts(tpg), limitVerdict(comer), fence!, acl!];
   if (acl!.outcome === 'refuses') return entered;
   return [...entered, ...chapVerdicts(state, tpg, tpg.acls.get(initiatorName))];
 }
@@ -23,9 +23,9 @@ export function examineLogin(state: FabricState, tpg: Tpg, comer: Comer): Verdic
 function accessVerdict(
   { name, refusal }: (typeof accessRules)[number],
   tpg: Tpg,
-  { initiatorName, address }: Comer,
+  { initiatorName, address, date }: Comer,
 ): Verdict {
-  const because = refusal(tpg, initiatorName, address ?? '');
+  const because = refusal(tpg, initiatorName, address ?? '', date);
   const { says, mend } = accessWords[name](tpg, initiatorName);
   if (because === undefined) return { rule: name, outcome: 'passes', says };
   const rules = tpg.accessList?.addresses ?? [];
@@ -49,6 +49,7 @@ const accessWords: Record<
     says: accessList ? 'it is on the access list' : 'there is no access list: everybody may come',
     mend: `${path} allow ${name}`,
   }),
+  fence: ({ path }, name) => ({ says: 'no fence keeps it out', mend: `${path} unfence ${name}` }),
   acl: ({ path, acls }, name) => ({
     says: acls.has(name) ? 'it has an ACL' : 'generate_node_acls=1 lets in who has no ACL',
     mend: `${path}/acls create ${name}`,
@@ -65,6 +66,21 @@ function redirectVerdict(tpg: Tpg): Verdict {
   if (sent.length < tpg.portals.length)
     return { rule, outcome: 'depends', says: `who comes to ${sent.map(printPortal).join(', ')} is sent ${to}` };
   return { rule, outcome: 'refuses', says: `every login is sent ${to}`, mend: `${tpg.path} set attribute redirect=` };
+}
+
+/** The verdict of drained portals; none where no portal is drained. */
+function drainVerdicts(tpg: Tpg): Verdict[] {
+  const rule = 'drain';
+  const drained = tpg.portals.filter(({ drain }) => drain !== '');
+  const [first] = drained;
+  if (!first) return [];
+  const refusal = drainOf(tpg, first)!;
+  const says = refusal.isRedirection
+    ? `${whyDrained(tpg, first)}: logins are sent ${refusal.message}`
+    : drained.map((portal) => whyDrained(tpg, portal)).join('; ');
+  if (drained.length < tpg.portals.length)
+    return [{ rule, outcome: 'depends', says: `${says}; other portals are open` }];
+  return [{ rule, outcome: 'refuses', says, mend: `${portalPath(tpg, first)} undrain` }];
 }
 
 function limitVerdict({ connections }: Comer): Verdict {

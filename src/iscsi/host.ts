@@ -11,6 +11,8 @@ export interface ConnectionHost {
   readonly log: Log;
   /** Milliseconds of a clock that only goes forward, and stands still when this thread does. */
   now(): number;
+  /** Milliseconds since 1970, by the clock on the wall: people say times by it. */
+  date(): number;
   random(bytes: number): Uint8Array;
   boundPort(portal: Portal): number | undefined;
 }

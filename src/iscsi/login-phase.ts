@@ -30,8 +30,10 @@ export class LoginPhase {
       portal: printPortal({ address: ends.localAddress, port: ends.localPort }),
       address: ends.remoteAddress,
       tpgs: () => ends.tpgs(),
+      portalOf: (tpg) => ends.portalOf(tpg),
       servesTargets: ends.handOver === undefined,
       session: (tsih) => host.sessionTable.get(tsih),
+      date: () => host.date(),
       random: (bytes) => host.random(bytes),
     });
   }

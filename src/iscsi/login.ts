@@ -1,7 +1,7 @@
 /** The login phase of one connection (RFC 7143 6.3): stages, names, keys; it ends in `LoggedIn` or in a LoginError. */
 
-import { admitInitiator, whyAccessEnded, whyDisabled, whyUnlisted } from '../target/access.ts';
-import type { FabricState, NodeAcl, Tpg } from '../target/target.ts';
+import { admitInitiator, whyAccessEnded, whyDisabled, whyFenced, whyUnlisted } from '../target/access.ts';
+import type { FabricState, NodeAcl, Portal, Tpg } from '../target/target.ts';
 import type { Values } from '../wire/layout.ts';
 import { type Pair, parseText, printText } from '../wire/text.ts';
 import { isLocalName } from './attributes.ts';
@@ -12,7 +12,7 @@ import { loginRequestsMax, loginSegmentBytesMax, textBytesMax, textPairsMax } fr
 import { Negotiation } from './negotiation.ts';
 import type { loginRequest } from './pdu.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
-import { redirectionOf } from './redirection.ts';
+import { drainOf, redirectionOf } from './redirection.ts';
 
 export type LoginRequest = Values<(typeof loginRequest)['fields']>;
 
@@ -43,9 +43,13 @@ export interface LoginContext<S extends JoinableSession> {
   readonly address: string;
   /** The TPGs behind that portal. */
   tpgs(): readonly Tpg[];
+  /** The portal of a TPG that the connection came through. */
+  portalOf(tpg: Tpg): Portal | undefined;
   /** Whether the targets are served here. Otherwise a login only finds out which one is meant. */
   readonly servesTargets: boolean;
   session(tsih: number): S | undefined;
+  /** The clock on the wall, in milliseconds since 1970. */
+  date(): number;
   random(bytes: number): Uint8Array;
 }
 
@@ -155,13 +159,27 @@ export class Login<S extends JoinableSession> {
     if (printed(this.#credentials(tpg, acl)) !== who.asked)
       throw new LoginError(loginStatus.serviceUnavailable, 'what has to be proven changed during the login');
     if (!tpg) return;
-    const { state, tpgs, address } = this.#context;
-    const why = whyAccessEnded(state, { initiatorName, addresses: [address], tpg, acl });
+    const { state, tpgs, address, date } = this.#context;
+    const why = whyAccessEnded(state, { initiatorName, addresses: [address], tpg, acl }, date());
     if (!state.targets.has(tpg.target.wwn)) throw new LoginError(loginStatus.notFound, `${tpg.path} was deleted`);
     if (!tpg.enabled || !tpgs().includes(tpg))
       throw new LoginError(loginStatus.serviceUnavailable, why ?? `${tpg.path} is not behind this portal any more`);
+    this.#refuseFenced(tpg, initiatorName);
     if (why) throw new LoginError(loginStatus.authorizationFailure, why);
+    this.#refuseDrained(tpg);
     if (session) confirmSession(session, acl, who.request.cid);
+  }
+
+  /** A fence ends by itself: the initiator may try again, as Linux does. @throws LoginError */
+  #refuseFenced(tpg: Tpg, initiatorName: string): void {
+    const fenced = whyFenced(tpg, initiatorName, this.#context.date());
+    if (fenced !== undefined) throw new LoginError(loginStatus.serviceUnavailable, fenced);
+  }
+
+  /** @throws LoginError where the connection came through a portal that is drained */
+  #refuseDrained(tpg: Tpg): void {
+    const drained = drainOf(tpg, this.#context.portalOf(tpg));
+    if (drained) throw drained;
   }
 
   #credentials(tpg: Tpg | undefined, acl: NodeAcl | undefined): Credentials {
@@ -203,6 +221,7 @@ export class Login<S extends JoinableSession> {
     // A connection that joins a session belongs to the session's portal group.
     const redirection = tpg && request.tsih === 0 ? redirectionOf(tpg, portal) : undefined;
     if (redirection) throw redirection;
+    if (tpg) this.#refuseDrained(tpg);
     if (tpg && !servesTargets) return { elsewhere: tpg };
     const acl = tpg && this.#admit(tpg, initiatorName);
     const initiatorAlias = pairs.get('InitiatorAlias') ?? '';
@@ -244,7 +263,9 @@ export class Login<S extends JoinableSession> {
   }
 
   #admit(tpg: Tpg, initiatorName: string): NodeAcl | undefined {
-    const admission = admitInitiator(tpg, initiatorName, this.#context.address);
+    this.#refuseFenced(tpg, initiatorName);
+    const { address, date } = this.#context;
+    const admission = admitInitiator(tpg, initiatorName, address, date());
     if (!admission.admitted) throw new LoginError(loginStatus.authorizationFailure, admission.because);
     return admission.acl;
   }

@@ -69,6 +69,10 @@ class Reception implements IscsiReception, ConnectionHost {
     return this.#connections.now();
   }
 
+  date(): number {
+    return Date.now();
+  }
+
   random(bytes: number): Uint8Array {
     return randomBytes(bytes);
   }
@@ -179,7 +183,11 @@ class Reception implements IscsiReception, ConnectionHost {
         );
       const connection = new Connection(
         this,
-        { ...ends, id, tpgs: () => this.#now(served)?.tpgs ?? [], handOver },
+        {
+          ...{ ...ends, id, handOver },
+          tpgs: () => this.#now(served)?.tpgs ?? [],
+          portalOf: (tpg) => this.#portalOf(tpg, served),
+        },
         output,
       );
       this.#connections.add(connection);
@@ -194,8 +202,7 @@ class Reception implements IscsiReception, ConnectionHost {
     parts: Pick<ArrivingConnection<Socket>, 'id' | 'ends' | 'socket' | 'received' | 'sent'>,
   ): ArrivingConnection<Socket> {
     const portals = [...tpg.target.tpgs.values()].flatMap((one) => one.portals);
-    const now = this.#now(served);
-    const portal = now && tpg.portals.find((one) => this.#servedFor(one) === now);
+    const portal = this.#portalOf(tpg, served);
     return {
       portal: portal ? printPortal(portal) : '',
       ...parts,
@@ -203,6 +210,11 @@ class Reception implements IscsiReception, ConnectionHost {
       tpgTag: tpg.tag,
       boundPorts: portals.map((portal) => [portal.address, portal.port, this.boundPort(portal)] as const),
     };
+  }
+
+  #portalOf(tpg: Tpg, served: Served): Portal | undefined {
+    const now = this.#now(served);
+    return now && tpg.portals.find((one) => this.#servedFor(one) === now);
   }
 
   /** The listener and portals that a connection came in by, as they are now: they may have changed or gone. */

@@ -1,7 +1,7 @@
 /** The redirection of a TPG's logins (RFC 7143 11.13.5, 13.8) by its attribute `redirect`. */
 
 import { isIPv4, isIPv6 } from 'node:net';
-import { type Portal, printPortal, type Tpg } from '../target/target.ts';
+import { type Portal, portalPath, printPortal, type Tpg } from '../target/target.ts';
 import { LoginError, loginStatus } from './protocol-error.ts';
 
 interface Redirection {
@@ -32,6 +32,27 @@ export const refuseRedirection = (text: string): string | undefined =>
   text === '' || parse(text)
     ? undefined
     : 'takes ADDRESS[:PORT], or ADDRESS[:PORT],permanent: 192.0.2.9, [2001:db8::9]:3260, storage.example.org,permanent.';
+
+/** The drain of a portal whose new logins are refused, and sent nowhere. */
+const refusingDrain = 'refuse';
+
+/** The reason why `text` cannot be the drain of a portal, or undefined; '' means that it is not drained. */
+export const refuseDrain = (text: string): string | undefined =>
+  text === '' || text === refusingDrain || (parse(text) && !text.includes(','))
+    ? undefined
+    : `'${text}' is neither ${refusingDrain} nor an ADDRESS or ADDRESS:PORT that logins are sent to, as 192.0.2.9 or [2001:db8::9]:3260.`;
+
+/** The outcome of a login through a portal that is drained: it is refused for now, or sent elsewhere. */
+export function drainOf(tpg: Tpg, portal: Portal | undefined): LoginError | undefined {
+  if (!portal || portal.drain === '') return undefined;
+  const to = parse(portal.drain);
+  return to
+    ? new LoginError(loginStatus.movedTemporarily, `to ${to.address}`, [['TargetAddress', to.address]])
+    : new LoginError(loginStatus.serviceUnavailable, whyDrained(tpg, portal));
+}
+
+/** The reason of a refusal at a drained portal. */
+export const whyDrained = (tpg: Tpg, portal: Portal): string => `${portalPath(tpg, portal)} is drained`;
 
 /** The reason why `text` cannot be the address that a portal is advertised by, or undefined; '' means the address that it listens on. */
 export const refuseAdvertised = (text: string): string | undefined =>

@@ -85,6 +85,7 @@ export class TextExchange {
     const asker = {
       initiatorName: session!.initiatorName,
       address: ends.remoteAddress,
+      date: host.date(),
       localAddress: ends.localAddress,
       boundPort: (portal: Portal) => host.boundPort(portal),
     };

@@ -53,6 +53,7 @@ export interface SavedTpg<F extends FabricName = FabricName> {
   enable: boolean;
   relative_port_id: number;
   chap_accounts?: readonly string[];
+  fences?: readonly string[];
   nexus_wwn?: string;
   attributes?: FabricSettings[F]['tpgAttributes'];
   labels?: string;
@@ -91,6 +92,7 @@ export interface SavedPortal {
   iser: boolean;
   offload: boolean;
   advertised?: string;
+  drain?: string;
 }
 
 /** What saveconfig.json has of one: acl. */

@@ -67,8 +67,8 @@ export interface LunNode extends TreeObject<SavedLun> {
 export interface PortalNode extends TreeObject<SavedPortal> {
   readonly address: string;
   readonly port: number;
-  /** Sets what initiators are told instead of the address on which it listens. */
-  set(group: 'attribute', values: Partial<{ advertised: string }>): Promise<void>;
+  /** Sets what initiators are told instead of the address on which it listens, or drains the portal. */
+  set(group: 'attribute', values: Partial<{ advertised: string; drain: string }>): Promise<void>;
 }
 
 /** A LUN as one initiator sees it. */
@@ -210,6 +210,10 @@ export interface IscsiTpgNode extends TreeObject<SavedTpg<'iscsi'>> {
   restrict(params?: { addresses?: string; names?: string }): Promise<void>;
   /** Ends the access list: whoever ACLs or demo mode admit may come. */
   unrestrict(): Promise<void>;
+  /** Refuses an initiator until a time, whatever else lets it in; its sessions end. */
+  fence(params: { wwn: string; until: string }): Promise<void>;
+  /** Takes a fence off before its time: the initiator may log in again. */
+  unfence(params: { wwn: string }): Promise<void>;
   /** Lets initiators in. */
   enable(): Promise<void>;
   /** Lets no initiator in; those that are logged in are sent away. */
@@ -267,6 +271,10 @@ export interface LoopbackTargetNode extends TreeObject<SavedTpg<'loopback'>> {
   restrict(params?: { addresses?: string; names?: string }): Promise<void>;
   /** Ends the access list: whoever ACLs or demo mode admit may come. */
   unrestrict(): Promise<void>;
+  /** Refuses an initiator until a time, whatever else lets it in; its sessions end. */
+  fence(params: { wwn: string; until: string }): Promise<void>;
+  /** Takes a fence off before its time: the initiator may log in again. */
+  unfence(params: { wwn: string }): Promise<void>;
   /** Lets initiators in. */
   enable(): Promise<void>;
   /** Lets no initiator in; those that are logged in are sent away. */
@@ -314,6 +322,10 @@ export interface VhostTpgNode extends TreeObject<SavedTpg<'vhost'>> {
   restrict(params?: { addresses?: string; names?: string }): Promise<void>;
   /** Ends the access list: whoever ACLs or demo mode admit may come. */
   unrestrict(): Promise<void>;
+  /** Refuses an initiator until a time, whatever else lets it in; its sessions end. */
+  fence(params: { wwn: string; until: string }): Promise<void>;
+  /** Takes a fence off before its time: the initiator may log in again. */
+  unfence(params: { wwn: string }): Promise<void>;
   /** Lets initiators in. */
   enable(): Promise<void>;
   /** Lets no initiator in; those that are logged in are sent away. */

@@ -15,7 +15,7 @@ export const verbs: Readonly<Record<string, readonly string[]>> = {
   root: ['restoreconfig', 'clearconfig'],
   'storage object': ['set', 'resize'],
   target: ['create', 'delete'],
-  tpg: ['restrict', 'unrestrict', 'enable', 'disable', 'set'],
+  tpg: ['restrict', 'unrestrict', 'fence', 'unfence', 'enable', 'disable', 'set'],
 };
 
 /** The kinds of backstore. */

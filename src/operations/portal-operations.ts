@@ -2,10 +2,13 @@
 
 import { isIP } from 'node:net';
 import { OperatorError } from '../errors.ts';
-import { refuseAdvertised } from '../iscsi/redirection.ts';
+import { refuseAdvertised, refuseDrain } from '../iscsi/redirection.ts';
 import { bracketed, freshPortal, type Portal, printPortal, type Tpg } from '../target/target.ts';
 import { operation } from './operation.ts';
 import type { Tree } from './tree.ts';
+
+/** The reason why a setting of a portal cannot have a value, by the setting. */
+const refusals = { advertised: refuseAdvertised, drain: refuseDrain } as const;
 
 export const portalOperations = [
   operation({
@@ -51,18 +54,18 @@ export const portalOperations = [
   operation({
     at: 'portal',
     verb: 'set',
-    doc: 'Sets what initiators are told instead of the address on which it listens.',
+    doc: 'Sets what initiators are told instead of the address on which it listens, or drains the portal.',
     params: { group: 'string', name: 'string', value: 'printable' },
     apply(_tree, { portal }, params) {
       const { group, name, value } = params;
-      if (group !== 'attribute' || name !== 'advertised')
+      if (group !== 'attribute' || (name !== 'advertised' && name !== 'drain'))
         throw new OperatorError(`Unknown parameter ${name} in group '${group}'.`);
-      const refused = refuseAdvertised(value);
-      if (refused) throw new OperatorError('Cannot set attribute advertised: [Errno 22] Invalid argument', refused);
-      const { advertised: before } = portal;
-      portal.advertised = value;
+      const refused = refusals[name](value);
+      if (refused) throw new OperatorError(`Cannot set attribute ${name}: [Errno 22] Invalid argument`, refused);
+      const before = portal[name];
+      portal[name] = value;
       const undo = () => {
-        portal.advertised = before;
+        portal[name] = before;
       };
       return { params, undo };
     },

@@ -127,8 +127,8 @@ export const printedSettings = (kind: ObjectKind, object: SavedObject): PrintedS
   ...groupsOf(kind, object).flatMap((group) =>
     Object.entries(group.printed()).map(([name, value]) => ({ group: group.name, name, value })),
   ),
-  ...Object.values(kind.fields).flatMap((field) =>
-    field.setBy ? [{ ...field.setBy, value: printField(valueIn(object, field)) }] : [],
+  ...Object.entries(kind.fields).flatMap(([key, field]) =>
+    field.setBy ? [{ ...field.setBy, value: printField(writtenValue(kind, object, key, field)) }] : [],
   ),
 ];
 

@@ -6,6 +6,7 @@
 
 import type { Backstore } from '../backstore/backstore.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
+import { printFence, standingFences } from '../target/fences.ts';
 import {
   aclFields,
   fabricFields,
@@ -169,6 +170,8 @@ const tpg = kindOf<Tpg, Target>({
   as: 'tpg',
   list: 'tpgs',
   fields: tpgFields,
+  // A fence whose time is over is none.
+  written: { fences: ({ fences }) => standingFences(fences, Date.now()).map(printFence) },
   called: ({ tag }) => `TPG ${tag}`,
   parts: (one) => [
     attributeGroup('attribute', one.attributes, { under: 'attributes', ours: 'beside' }),

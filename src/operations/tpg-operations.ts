@@ -7,6 +7,7 @@ import { lowestFree } from '../target/access.ts';
 import { type Lun, NodeAcl, newLun, type Tpg } from '../target/target.ts';
 import { normaliseWwn } from '../target/wwn.ts';
 import { accessOperations, accountsSetting, setAccounts } from './access-operations.ts';
+import { fenceOperations, fencesSetting, setFencesBy } from './fence-operations.ts';
 import { operation, type ParameterValues } from './operation.ts';
 import { portalOperations } from './portal-operations.ts';
 import { groupOf } from './saved-form.ts';
@@ -21,6 +22,7 @@ const groupParams = { group: 'string', name: 'string', value: 'printable' } as c
 export const tpgOperations = [
   ...portalOperations,
   ...accessOperations,
+  ...fenceOperations,
   operation({
     at: 'tpg',
     verb: 'enable',
@@ -42,6 +44,8 @@ export const tpgOperations = [
     params: groupParams,
     apply(tree, { tpg }, params) {
       const { group, name, value } = params;
+      if (group === fencesSetting.group && name === fencesSetting.name)
+        return { params, undo: setFencesBy(tpg, value) };
       const settings = groupOf(schema.tpg, tpg, group);
       if (group === 'auth' && name === accountsSetting)
         return { params, undo: setAccounts(tree.fabrics.get(tpg.target.fabric.name)!, tpg, value) };

@@ -106,7 +106,8 @@ async function walk(
   address: string | undefined,
 ): Promise<LoginWalk> {
   const connections = connectionsBeside(root, tpg.target);
-  const examined = await serviceOf(state.fabric)?.examine?.(state, tpg, { initiatorName, address, connections });
+  const comer = { initiatorName, address, connections, date: Date.now() };
+  const examined = await serviceOf(state.fabric)?.examine?.(state, tpg, comer);
   const verdicts = [serving(root), ...(examined ? [portals(root, tpg), ...examined] : ownNexus(tpg))];
   const refusedBy = verdicts.find(({ outcome }) => outcome === 'refuses');
   if (refusedBy) return { path: tpg.path, verdicts, luns: [], refusedBy };

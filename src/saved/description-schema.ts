@@ -135,7 +135,9 @@ export const schemaOf = (kind: ObjectKind): JsonSchema =>
 
 function ofKind(name: keyof typeof schema): JsonSchema {
   const kind: ObjectKind = schema[name];
-  const fields = Object.entries(kind.fields).map(([key, field]) => [key, ofFields[field.type]] as const);
+  const fields = Object.entries(kind.fields).flatMap(([key, field]) =>
+    field.passing ? [] : [[key, ofFields[field.type]] as const],
+  );
   const lists = listsIn(kind).map((below) => [below.list, { type: 'array', items: schemaOf(below) }] as const);
   return object({ ...Object.fromEntries(fields), ...more[name], ...Object.fromEntries(lists) }, needed[name]);
 }

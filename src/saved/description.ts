@@ -28,6 +28,9 @@ import { transition } from './transition.ts';
 /** The size of a storage object that is not there yet, until its medium has said its own. */
 const unknownBytes = 512;
 
+/** The keys of states that pass. */
+const passingKeys = ({ fields }: ObjectKind): string[] => Object.keys(fields).filter((key) => fields[key]?.passing);
+
 /** Groups of settings, which are named one by one. */
 const groups: readonly string[] = ['attributes', 'parameters'];
 
@@ -35,10 +38,13 @@ const groups: readonly string[] = ['attributes', 'parameters'];
 function merged(kind: ObjectKind, before: Raw | undefined, given: Raw, prune: boolean): Raw {
   const old: Raw = before ?? {};
   const lists = listsIn(kind);
+  const passing = passingKeys(kind);
   const stays = kind === schema.storageObject ? ['wwn', ...Object.keys(kindOf(old)?.keys ?? {})] : [];
   const kept = prune
     ? Object.fromEntries(
-        [...chanceKeys(kind), ...stays].flatMap((key) => (Object.hasOwn(old, key) ? [[key, old[key]]] : [])),
+        [...chanceKeys(kind), ...passing, ...stays].flatMap((key) =>
+          Object.hasOwn(old, key) ? [[key, old[key]]] : [],
+        ),
       )
     : old;
   const form: Record<string, unknown> = { ...kept };
@@ -244,8 +250,8 @@ function difference(kind: ObjectKind, raw: Raw, fresh: Raw, hide: (key: string, 
   const out: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(raw)) {
     const group = groups.find((one) => Object.hasOwn(known[one]?.properties ?? {}, key));
-    const isChance = chanceKeys(kind).includes(key);
-    if (isChance || lists.some(({ list }) => list === key) || value === null || value === undefined) continue;
+    const isOurs = chanceKeys(kind).includes(key) || passingKeys(kind).includes(key);
+    if (isOurs || lists.some(({ list }) => list === key) || value === null || value === undefined) continue;
     if (groups.includes(key)) {
       const settable = known[key]?.properties ?? {};
       const changed = Object.entries(rawOf(value)).filter(

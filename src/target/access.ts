@@ -7,6 +7,7 @@ import type { LogicalUnitView, StorageObject, TargetPort } from '../scsi/logical
 
 import { numberBehind } from '../scsi/shared-unit.ts';
 import { isListed } from './access-list.ts';
+import { fenceUntil } from './fences.ts';
 import type { FabricState, Lun, MappedLun, NodeAcl, Tpg } from './target.ts';
 
 /** The way in which an initiator was let in. A demo-mode initiator sees the TPG's LUNs themselves. */
@@ -16,13 +17,14 @@ export type Admission =
 
 /** A rule that is asked before an initiator is let in to a TPG. */
 export interface AccessRule {
-  readonly name: 'enabled' | 'access list' | 'acl';
+  readonly name: 'enabled' | 'access list' | 'fence' | 'acl';
   /**
    * The reason, in a line, why the rule does not let the initiator in; undefined when it does.
    * @param initiatorName as normalised: lower case
    * @param address of the initiator, without brackets
+   * @param date the clock on the wall, in milliseconds since 1970
    */
-  readonly refusal: (tpg: Tpg, initiatorName: string, address: string) => string | undefined;
+  readonly refusal: (tpg: Tpg, initiatorName: string, address: string, date: number) => string | undefined;
 }
 
 /** Whether nobody logs in: each TPG has one initiator, its own nexus, which whoever reaches it on this machine is. */
@@ -39,6 +41,7 @@ export const whyDisabled = ({ enabled, path }: Tpg): string | undefined =>
 export const accessRules: readonly AccessRule[] = [
   { name: 'enabled', refusal: whyDisabled },
   { name: 'access list', refusal: (tpg, initiatorName, address) => whyUnlisted(tpg, initiatorName, address) },
+  { name: 'fence', refusal: (tpg, initiatorName, _address, date) => whyFenced(tpg, initiatorName, date) },
   {
     name: 'acl',
     refusal: (tpg, initiatorName) =>
@@ -49,9 +52,9 @@ export const accessRules: readonly AccessRule[] = [
 ];
 
 /** Asks every rule. A refusal has the words of `AccessRule.refusal`. */
-export function admitInitiator(tpg: Tpg, initiatorName: string, address: string): Admission {
+export function admitInitiator(tpg: Tpg, initiatorName: string, address: string, date: number): Admission {
   for (const { refusal } of accessRules) {
-    const because = refusal(tpg, initiatorName, address);
+    const because = refusal(tpg, initiatorName, address, date);
     if (because !== undefined) return { admitted: false, because };
   }
   return { admitted: true, acl: tpg.acls.get(initiatorName) };
@@ -64,6 +67,13 @@ export function admitInitiator(tpg: Tpg, initiatorName: string, address: string)
 export function whyUnlisted({ accessList, path }: Tpg, initiatorName: string, address: string): string | undefined {
   if (!accessList || isListed(accessList, initiatorName, address)) return undefined;
   return `neither ${address} nor ${initiatorName} is in the access list of ${path}`;
+}
+
+/** The reason why a fence keeps an initiator out; undefined where there is none, or its time is over. */
+export function whyFenced({ fences, path }: Tpg, initiatorName: string, date: number): string | undefined {
+  const until = fenceUntil(fences, initiatorName);
+  if (until === undefined || until <= date) return undefined;
+  return `${initiatorName} is fenced off from ${path} until ${new Date(until).toISOString()}`;
 }
 
 /** The facts on which somebody was let in: a login that goes on, or a session. */
@@ -79,10 +89,11 @@ export interface Standing {
 export function whyAccessEnded(
   { targets }: FabricState,
   { initiatorName, addresses, tpg, acl }: Standing,
+  date: number,
 ): string | undefined {
   if (targets.get(tpg.target.wwn)?.tpgs.get(tpg.tag) !== tpg) return `${tpg.path} was deleted`;
   for (const address of addresses.length > 0 ? addresses : ['']) {
-    const admission = admitInitiator(tpg, initiatorName, address);
+    const admission = admitInitiator(tpg, initiatorName, address, date);
     if (!admission.admitted) return admission.because;
     if (admission.acl !== acl) return `the ACL of ${initiatorName} was made or deleted`;
   }

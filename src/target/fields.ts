@@ -42,6 +42,8 @@ export interface SavedField<T extends keyof FieldTypes = keyof FieldTypes> {
   readonly unreadable?: FieldTypes[T];
   /** Set for a key that `info` does not show. */
   readonly quiet?: true;
+  /** Set for a state that passes: a description of the configuration neither says it nor takes it away. */
+  readonly passing?: true;
   /** The setting that changes the value. Absent: it stays, or verbs of its own change it. */
   readonly setBy?: { readonly group: string; readonly name: string };
 }
@@ -91,6 +93,8 @@ export const tpgFields = {
   relative_port_id: { type: 'number', as: 'relativePortId', chance: 'portId', ours: true, quiet: true },
   // Initiators without an ACL may use these accounts of the fabric, besides the account of the CHAP words.
   chap_accounts: { type: 'words', as: 'accounts', ours: true, setBy: { group: 'auth', name: 'accounts' } },
+  // Initiators that are refused until a time: fences.ts.
+  fences: { type: 'words', as: 'fences', ours: true, passing: true, setBy: { group: 'access', name: 'fences' } },
   nexus_wwn: { type: 'text', as: 'nexusWwn', chance: 'nexus', unless: '', ours: true, quiet: true },
 } as const satisfies SavedFields;
 
@@ -107,6 +111,15 @@ export const portalFields = {
     unless: '',
     ours: true,
     setBy: { group: 'attribute', name: 'advertised' },
+  },
+  // New logins are refused (`refuse`) or sent to this ADDRESS or ADDRESS:PORT, and who came through it is asked to leave.
+  drain: {
+    type: 'text',
+    as: 'drain',
+    unless: '',
+    ours: true,
+    passing: true,
+    setBy: { group: 'attribute', name: 'drain' },
   },
 } as const satisfies SavedFields;
 

@@ -32,6 +32,8 @@ export interface Comer {
   readonly initiatorName: string;
   /** The initiator's address, without brackets; undefined where nobody knows. */
   readonly address: string | undefined;
+  /** The clock on the wall, in milliseconds since 1970. */
+  readonly date: number;
   /** The number of connections that are open in the thread that serves the target. */
   readonly connections: number;
 }

@@ -94,6 +94,7 @@ export const freshPortal = (address: string, port: number): Portal => ({
   iser: false,
   offload: false,
   advertised: '',
+  drain: '',
   unknown: {},
 });
 
@@ -179,6 +180,8 @@ export class Tpg implements PropertiesOf<typeof tpgFields> {
   accounts: readonly string[] = [];
   /** The initiators that may come to the TPG at all; undefined: everybody. */
   accessList: AccessList | undefined;
+  /** The initiators that are refused until a time, a word each: fences.ts. */
+  fences: readonly string[] = [];
   readonly luns = new Map<number, Lun>();
   readonly acls = new Map<string, NodeAcl>();
   readonly portals: Portal[] = [];

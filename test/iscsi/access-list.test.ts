@@ -95,8 +95,8 @@ describe('an access list', () => {
     const { state, tpg } = iscsiTree();
     tpg.accessList = { addresses: [address], names: [] };
     const standing = { initiatorName: name, tpg, acl: undefined };
-    expect(whyAccessEnded(state, { ...standing, addresses: [address] })).toBeUndefined();
-    expect(whyAccessEnded(state, { ...standing, addresses: [address, '198.51.100.1'] })).toContain('198.51.100.1');
+    expect(whyAccessEnded(state, { ...standing, addresses: [address] }, 0)).toBeUndefined();
+    expect(whyAccessEnded(state, { ...standing, addresses: [address, '198.51.100.1'] }, 0)).toContain('198.51.100.1');
   });
 });
 

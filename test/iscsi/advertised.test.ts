@@ -25,7 +25,7 @@ const told = () => {
   const asker = { initiatorName: 'iqn.1994-05.com.redhat:c', address: '10.1.2.3', localAddress: '172.17.0.2' };
   const pairs = sendTargets(
     shell.host.root.tree.fabrics.get('iscsi')!,
-    { ...asker, boundPort: () => 3261 },
+    { ...asker, date: 0, boundPort: () => 3261 },
     'All',
     undefined,
   );

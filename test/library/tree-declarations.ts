@@ -329,7 +329,7 @@ export function tree(): string {
     face('An address and a port that a TPG listens on.', 'PortalNode extends TreeObject<SavedPortal>', [
       '  readonly address: string;',
       '  readonly port: number;',
-      ...setting('portal', 'attribute', '{ advertised: string }'),
+      ...setting('portal', 'attribute', '{ advertised: string; drain: string }'),
     ]),
     face('A LUN as one initiator sees it.', 'MappedLunNode extends TreeObject<SavedMappedLun>', [
       '  readonly index: number;',

@@ -61,6 +61,16 @@ const refusals: Record<string, { rule: string; make(served: Served): Promise<unk
     make: ({ set }) => set(tpg, 'attribute', 'redirect', '192.0.2.9:3260'),
     mend: `${tpg} set attribute redirect=`,
   },
+  'a fence keeps it out': {
+    rule: 'fence',
+    make: ({ apply }) => apply(tpg, 'fence', { wwn: one, until: new Date(Date.now() + 3_600_000).toISOString() }),
+    mend: `${tpg} unfence ${one}`,
+  },
+  'every portal is drained': {
+    rule: 'drain',
+    make: ({ set, port }) => set(`${tpg}/portals/127.0.0.1:${port}`, 'attribute', 'drain', 'refuse'),
+    mend: expect.stringMatching(/portals\/127\.0\.0\.1:\d+ undrain$/) as unknown as string,
+  },
   'it has no ACL': {
     rule: 'acl',
     make: ({ apply }) => apply(`${tpg}/acls`, 'delete', { wwn: one }),

@@ -35,10 +35,13 @@ const full = {
           ...{ tag: 3, enable: true, relative_port_id: 9, attributes: { authentication: 0 }, redirect: '192.0.2.9' },
           ...{ parameters: { MaxConnections: '2' }, ...chap },
           ...{ chap_accounts: ['fred'], access_list: { addresses: ['ALL'], names: [] } },
+          fences: [`${client}=2100-01-01T00:00:00.000Z`],
           luns: [
             { index: 4, storage_object: '/backstores/ramdisk/rd', alias: '0123456789', alua_tg_pt_gp_name: 'far' },
           ],
-          portals: [{ ip_address: '[::1]', port: 3261, iser: true, offload: true, advertised: '192.0.2.9' }],
+          portals: [
+            { ip_address: '[::1]', port: 3261, iser: true, offload: true, advertised: '192.0.2.9', drain: 'refuse' },
+          ],
           node_acls: [
             {
               ...{ node_wwn: client, tag: 'web', attributes: { nopin_timeout: 20 }, tcq_depth: 16, ...chap },

@@ -176,7 +176,13 @@ test('the candidate for such a name can be typed; the object can be deleted, und
 
 test('RFC 7143 6.1: an initiator is not told of a target whose name is no text', async () => {
   await shell.run('/iscsi create iqn.2003-01.org.example:seen');
-  const asker = { initiatorName: client, address: '192.0.2.2', localAddress: '192.0.2.1', boundPort: () => 3260 };
+  const asker = {
+    date: 0,
+    initiatorName: client,
+    address: '192.0.2.2',
+    localAddress: '192.0.2.1',
+    boundPort: () => 3260,
+  };
   const told = sendTargets(shell.host.root.tree.fabrics.get('iscsi')!, asker, 'All', undefined);
   expect(told?.[0]).toEqual(['TargetName', 'iqn.2003-01.org.example:seen']);
   expect(rawIn(JSON.stringify(told))).toBe('');

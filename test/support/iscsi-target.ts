@@ -88,6 +88,10 @@ export class IscsiTarget implements ConnectionHost {
     this.logged.push(record);
   };
   time = 1000;
+  /** The clock on the wall. */
+  wallClock = Date.UTC(2026, 0, 1);
+  /** The portal that connections come through, as the tree names it. */
+  readonly portal = '127.0.0.1:0';
   #random = 0;
 
   constructor(unit: { lu: StorageObject; volume: MemoryVolume } = logicalUnit()) {
@@ -100,6 +104,10 @@ export class IscsiTarget implements ConnectionHost {
 
   now(): number {
     return this.time;
+  }
+
+  date(): number {
+    return this.wallClock;
   }
 
   random(bytes: number): Uint8Array {
@@ -115,7 +123,13 @@ export class IscsiTarget implements ConnectionHost {
   connect(piece = Number.POSITIVE_INFINITY): { initiator: Initiator; connection: Connection; output: MemoryOutput } {
     const output = new MemoryOutput();
     const addresses = { localAddress: '192.0.2.1', localPort: 3260, remoteAddress: '192.0.2.2', remotePort: 50000 };
-    const ends = { id: 1, ...addresses, tpgs: () => [this.tpg] };
+    const ends = {
+      id: 1,
+      ...addresses,
+      portal: this.portal,
+      tpgs: () => [this.tpg],
+      portalOf: () => this.tpg.portals[0],
+    };
     const connection = new Connection(this, ends, output);
     const initiator = new Initiator(targetName, (bytes) => {
       for (let at = 0; at < bytes.length; at += piece) {

@@ -1,0 +1,104 @@
+// Fences: an initiator is refused until a time, at a login fed by hand, and on sockets.
+
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { homeOf } from '../../src/durable/home.ts';
+import { openHost } from '../../src/root/host.ts';
+import { dumpTree } from '../../src/saved/saveconfig.ts';
+import { printFence } from '../../src/target/fences.ts';
+import { connectInitiator } from '../support/connect-initiator.ts';
+import { addAcl, IscsiTarget } from '../support/iscsi-target.ts';
+import { freePort, iqn, temporaryDirectory } from '../support/tcli.ts';
+
+const hour = 3_600_000;
+
+it.each(['an ACL', 'demo mode'])(
+  'whoever %s lets in is refused until the time of the fence, for now, and then let in',
+  async (by) => {
+    const target = new IscsiTarget();
+    const { name } = target.connect().initiator;
+    if (by === 'an ACL') addAcl(target.tpg, name);
+    const until = target.wallClock + hour;
+    target.tpg.fences = [
+      printFence({ initiator: 'iqn.1994-05.com.redhat:other', until }),
+      printFence({ initiator: name, until }),
+    ];
+    const refused = 'login refused: 3/1';
+    await expect(target.login()).rejects.toThrow(refused);
+    target.wallClock = until - 1;
+    await expect(target.login()).rejects.toThrow(refused);
+    expect(target.logged.at(-1)).toMatchObject({
+      detail: { initiator: name, reason: expect.stringContaining('is fenced off') },
+    });
+    target.wallClock = until;
+    await target.login();
+  },
+);
+
+it('a login that has begun does not slip through a fence that comes meanwhile', async () => {
+  const target = new IscsiTarget();
+  const { initiator } = target.connect();
+  await initiator.loginStep(0, 1, { ...initiator.names, AuthMethod: 'None' });
+  target.tpg.fences = [printFence({ initiator: initiator.name, until: target.wallClock + hour })];
+  const { values } = await initiator.loginStep(1, 3, {});
+  expect([values['statusClass'], values['statusDetail']]).toEqual([3, 1]);
+});
+
+it.each(['', '=', 'iqn.x', 'iqn.x=', 'iqn.x=soon', '=2100-01-01T00:00:00Z', 'iqn.x=-1e99'])(
+  'a fence that says %j keeps nobody out',
+  async (word) => {
+    const target = new IscsiTarget();
+    target.tpg.fences = [word];
+    await target.login();
+  },
+);
+
+it('sessions end, the next process keeps it, a line takes it off, and what is over is not saved', async () => {
+  const directory = temporaryDirectory();
+  const port = await freePort();
+  const open = async () => {
+    const host = await openHost({ home: homeOf(directory, {}, undefined), role: 'serve' });
+    onTestFinished(() => host.close());
+    return host;
+  };
+  const tpg = `/iscsi/${iqn}/tpg1`;
+  const one = 'iqn.1994-05.com.redhat:one';
+  const login = () => connectInitiator(port, iqn, one).then(({ close }) => onTestFinished(close));
+  const first = await open();
+  const apply = (path: string, verb: string, params: object = {}) =>
+    first.root.apply({ path, verb, params: params as never });
+  await apply('/iscsi', 'create', { wwn: iqn });
+  await apply(`/iscsi/${iqn}`, 'create', { tag: 1 });
+  await apply(`${tpg}/portals`, 'create', { ip_address: '127.0.0.1', ip_port: port });
+  for (const [name, value] of Object.entries({ authentication: '0', generate_node_acls: '1' }))
+    await apply(tpg, 'set', { group: 'attribute', name, value });
+  await apply(tpg, 'enable');
+  await first.root.start();
+  await login();
+  await apply(tpg, 'fence', { wwn: one.toUpperCase(), until: new Date(Date.now() + hour).toISOString() });
+  await vi.waitFor(
+    async () => {
+      await first.root.observe();
+      expect(first.root.sessions()).toEqual([]);
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+  await expect(login()).rejects.toThrow('login refused: 3/1');
+  await first.close();
+
+  const second = await open();
+  await second.root.start();
+  await expect(login()).rejects.toThrow('login refused: 3/1');
+  await second.root.apply({ path: tpg, verb: 'unfence', params: { wwn: one } });
+  await login();
+  const saved = () => JSON.stringify(dumpTree(second.root.tree));
+  const fence = (ms: number) =>
+    second.root.apply({
+      path: tpg,
+      verb: 'fence',
+      params: { wwn: 'iqn.x:gone', until: new Date(Date.now() + ms).toISOString() },
+    });
+  await fence(hour);
+  expect(saved()).toContain('"fences":["iqn.x:gone=');
+  await fence(-hour);
+  expect(saved()).not.toContain('fences');
+});

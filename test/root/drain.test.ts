@@ -1,0 +1,108 @@
+// A portal that is emptied for work on its network, with initiators on sockets. Job 20 of an administrator's day: one line. Not here: the
+// words of `drain` (test/shell/drain.test.ts).
+
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { homeOf } from '../../src/durable/home.ts';
+import type { LogRecord } from '../../src/log.ts';
+import { openHost } from '../../src/root/host.ts';
+import { connectInitiator } from '../support/connect-initiator.ts';
+import type { Initiator } from '../support/initiator.ts';
+import { freePort, iqn, temporaryDirectory } from '../support/tcli.ts';
+
+const tpg = `/iscsi/${iqn}/tpg1`;
+const [one, two] = ['iqn.1994-05.com.redhat:one', 'iqn.1994-05.com.redhat:two'];
+const testUnitReady = [0, 0, 0, 0, 0, 0];
+/** The clocks are looked at every second. */
+const patience = { timeout: 20_000, interval: 50 };
+
+async function open(directory: string) {
+  const logged: LogRecord[] = [];
+  const home = homeOf(directory, {}, undefined);
+  const host = await openHost({ home, role: 'serve', log: (record) => void logged.push(record) });
+  onTestFinished(() => host.close());
+  const apply = (path: string, verb: string, params: object = {}) =>
+    host.root.apply({ path, verb, params: params as never });
+  const drain = (port: number, value: string) =>
+    apply(`${tpg}/portals/127.0.0.1:${port}`, 'set', { group: 'attribute', name: 'drain', value });
+  const said = (event: string) => logged.filter((record) => record.event === event);
+  return { host, apply, drain, said };
+}
+
+async function serve(directory: string, ports: readonly number[]) {
+  const opened = await open(directory);
+  const { apply, host } = opened;
+  await apply('/backstores/ramdisk', 'create', { name: 'rd0', size: '1M' });
+  await apply('/iscsi', 'create', { wwn: iqn });
+  await apply(`/iscsi/${iqn}`, 'create', { tag: 1 });
+  await apply(`${tpg}/luns`, 'create', { storage_object: '/backstores/ramdisk/rd0' });
+  for (const ip_port of ports) await apply(`${tpg}/portals`, 'create', { ip_address: '127.0.0.1', ip_port });
+  for (const [name, value] of Object.entries({ authentication: '0', generate_node_acls: '1' }))
+    await apply(tpg, 'set', { group: 'attribute', name, value });
+  await apply(tpg, 'enable');
+  await host.root.start();
+  return opened;
+}
+
+async function login(port: number, name: string) {
+  const connected = await connectInitiator(port, iqn, name);
+  onTestFinished(connected.close);
+  return connected.initiator;
+}
+
+/** The addresses that discovery names. */
+async function discovered(port: number): Promise<(string | undefined)[]> {
+  const { initiator, close } = await connectInitiator(port, '', one, { SessionType: 'Discovery' });
+  const { text } = await initiator.text({ SendTargets: 'All' });
+  close();
+  return [text['TargetAddress']];
+}
+
+const asked = ({ inbox }: Initiator): unknown[] =>
+  inbox.filter(({ name }) => name === 'Asynchronous Message').map(({ values }) => values['asyncEvent']);
+
+it('initiators of a drained portal are asked to leave and are served on, nobody comes, others notice nothing, and the end is said', async () => {
+  const directory = temporaryDirectory();
+  const ports = [await freePort(), await freePort()] as const;
+  const { drain, said, host } = await serve(directory, ports);
+  const there = await login(ports[0], one);
+  const elsewhere = await login(ports[1], two);
+  await drain(ports[0], 'refuse');
+  await vi.waitFor(() => expect(asked(there)).toEqual([1]), patience);
+  expect([asked(there), asked(elsewhere)]).toEqual([[1], []]);
+  there.inbox.length = 0;
+  expect((await there.command(testUnitReady)).status).toBeTypeOf('number');
+  await expect(login(ports[0], two)).rejects.toThrow('login refused: 3/1');
+  expect(await discovered(ports[0])).toEqual([`127.0.0.1:${ports[1]},1`]);
+  expect(said('iscsi portal drains')).toMatchObject([{ detail: { connections: 1 } }]);
+  // The initiator has its reasons to stay, and no other change asks it again.
+  await drain(ports[1], '');
+  expect(asked(there)).toEqual([]);
+  expect(said('iscsi portal drained')).toEqual([]);
+  await there.logout();
+  await vi.waitFor(() => expect(said('iscsi portal drained')).toHaveLength(1), patience);
+  await host.root.observe();
+  expect(host.root.sessions().map(({ initiatorWwn }) => initiatorWwn)).toEqual([two]);
+  expect((await elsewhere.command(testUnitReady)).status).toBeTypeOf('number');
+});
+
+it('a drain sends logins to another address, outlives the process, and is over with undrain', async () => {
+  const directory = temporaryDirectory();
+  const port = await freePort();
+  const first = await serve(directory, [port]);
+  await first.drain(port, '192.0.2.9:3261');
+  const sent = await connectInitiator(port, iqn, one).catch((error: Error) => error);
+  expect(sent).toMatchObject({ message: expect.stringContaining('1/1') });
+  await first.host.close();
+  const second = await open(directory);
+  await second.host.root.start();
+  await expect(login(port, one)).rejects.toThrow('login refused: 1/1');
+  await second.drain(port, '');
+  await login(port, one);
+});
+
+it('a target of which every portal is drained is not named: an initiator would come to the address that it has', async () => {
+  const port = await freePort();
+  const { drain } = await serve(temporaryDirectory(), [port]);
+  await drain(port, 'refuse');
+  expect(await discovered(port)).toEqual([undefined]);
+});
