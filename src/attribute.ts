@@ -270,10 +270,9 @@ export class Attributes<T extends AttributeTable> {
     const values = this.values as Record<string, number | string>;
     const initial = this.#kind.initial?.() ?? {};
     const picked: Record<string, number | string> = {};
-    for (const name in this.table) {
-      const { readOnly, newer, default: usual } = this.table[name]!;
-      if (readOnly) continue;
-      const value = this.#refused.get(name) ?? values[name]!;
+    for (const [name, { readOnly, newer, default: usual }] of Object.entries<Attribute>(this.table)) {
+      const value = this.#refused.get(name) ?? values[name];
+      if (readOnly || value === undefined) continue;
       const isInitial = value === (initial[name] ?? usual);
       if (which({ isForeign: this.#isForeign(name), isInitial, newer })) picked[name] = value;
     }

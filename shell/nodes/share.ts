@@ -230,7 +230,7 @@ function* creation(root: Root, wish: Wish): Generator<Operation> {
     unit = `/backstores/${kind}/${name}`;
     yield setAttribute(unit, 'labels', madeHere);
   }
-  const { targets } = tree.fabrics.get('iscsi')!;
+  const { targets } = tree.fabric('iscsi');
   const end = slug.toLowerCase().replace(/[^a-z0-9.-]/g, '-');
   const wwn =
     wish.name?.toLowerCase() ??

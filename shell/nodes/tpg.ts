@@ -100,7 +100,7 @@ function groupsOf(one: Tpg, { root }: Host): ConfigurationGroup[] {
     accounts,
     target: { fabric },
   } = one;
-  const state = root.tree.fabrics.get(fabric.name)!;
+  const state = root.tree.fabric(fabric.name);
   return [
     ...filledGroup('parameter', path, parameters),
     ...filledGroup('attribute', path, attributes).map((group) => ({

@@ -134,7 +134,7 @@ class Reader {
     if (mark === undefined) return undefined;
     let text = '';
     for (; this.#at < this.#line.length; this.#at += 1) {
-      const char = this.#line[this.#at]!;
+      const char = this.#line.charAt(this.#at);
       const next = this.#line[this.#at + 1];
       if (char === mark) {
         this.#at += 1;

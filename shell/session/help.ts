@@ -49,10 +49,13 @@ export function syntaxOf(name: string, { parameters, more }: ShellCommand<unknow
   return `${[name, ...words, ...(more ? [`[${more.name}...]`] : [])].join(' ')} `;
 }
 
+const inOrder = (commands: Commands<unknown>) =>
+  Object.entries(commands).sort(([one], [other]) => (one < other ? -1 : 1));
+
 /** The lines of `help` at a node. */
 export function helpAt(commands: Commands<unknown>): string {
-  const names = Object.keys(commands).sort();
-  return [introduction, ...names.map((name) => `  - ${syntaxOf(name, commands[name]!)}`)].join('\n');
+  const lines = inOrder(commands).map(([name, command]) => `  - ${syntaxOf(name, command)}`);
+  return [introduction, ...lines].join('\n');
 }
 
 /** The lines of `help COMMAND`. */
@@ -84,9 +87,10 @@ export function helpOn(name: string, command: ShellCommand<unknown>): string {
 /** The data of `help`, by command. */
 export const helpData = (commands: Commands<unknown>): unknown =>
   Object.fromEntries(
-    Object.keys(commands)
-      .sort()
-      .map((name) => [name, { syntax: syntaxOf(name, commands[name]!).trimEnd(), description: commands[name]!.doc }]),
+    inOrder(commands).map(([name, command]) => [
+      name,
+      { syntax: syntaxOf(name, command).trimEnd(), description: command.doc },
+    ]),
   );
 
 /** The data of `help COMMAND`. */

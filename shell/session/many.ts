@@ -87,7 +87,7 @@ export function aimsOf(
   const aims = from.flatMap(
     (node) => aimsAt(text, line, node, command.text) ?? [{ node, command: command.text, line }],
   );
-  return nodes || aims.length > 1 || aims[0]!.line !== line ? aims : undefined;
+  return nodes || aims.length > 1 || aims.some((aim) => aim.line !== line) ? aims : undefined;
 }
 
 /** A parameter that is a path, or names what is to go, may be a pattern, too. */

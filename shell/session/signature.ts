@@ -23,7 +23,12 @@ export function bindParameters(
     return new OperatorError(message, hints.filter(Boolean).join('\n'));
   };
   const keywordNamed = (key: string) => keywords.findLast((keyword) => keyword.name.text === key);
-  const words = new Map(positional.slice(0, places.length).map((word, at) => [places[at]!.name, word.text]));
+  const words = new Map(
+    places.flatMap(({ name }, at) => {
+      const word = positional[at];
+      return word ? [[name, word.text] as const] : [];
+    }),
+  );
   const named = new Map(keywords.map((keyword) => [keyword.name.text, keyword.value.text]));
   const twice = [...named.keys()].find((key) => words.has(key));
   if (twice !== undefined) throw fail('Duplicate parameter name.', keywordNamed(twice)?.name);

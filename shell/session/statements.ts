@@ -63,16 +63,17 @@ function commandOf(line: string, from: number, to: number): TypedCommand {
   let end = text.length;
   for (const { at, sign } of signsIn(text).toReversed()) {
     const words = wordsOf(text.slice(at + sign.length, end));
+    const [first] = words;
     if (sign === '|') {
       // The session handles `| json` itself, and words that are unknown here.
-      if (words[0] !== 'grep') break;
+      if (first !== 'grep') break;
       greps.unshift(grepOf(words.slice(1)));
     } else {
       // `cd >` goes forward.
-      if (words.length === 0) break;
+      if (first === undefined) break;
       if (words.length > 1 || file)
         throw new OperatorError('One file takes the output.', 'Put quotes around a name with blanks: ls > "a file"');
-      file = { path: words[0]!, append: sign === '>>' };
+      file = { path: first, append: sign === '>>' };
     }
     end = at;
   }
@@ -84,13 +85,13 @@ function signsIn(line: string): Sign[] {
   const signs: Sign[] = [];
   let quote = '';
   for (let at = 0; at < line.length; at += 1) {
-    const char = line[at]!;
+    const char = line.charAt(at);
     if (quote !== '') {
       if (char === '\\' && quote === '"') at += 1;
       else if (char === quote) quote = '';
       continue;
     }
-    const afterBlank = at === 0 || /\s/.test(line[at - 1]!);
+    const afterBlank = at === 0 || /\s/.test(line.charAt(at - 1));
     if (char === '"' || char === "'") quote = char;
     else if (char === ';' && (afterBlank || !goesOn.test(line.slice(at)))) signs.push({ at, sign: ';' });
     else if (char === '|' && afterBlank) signs.push({ at, sign: '|' });

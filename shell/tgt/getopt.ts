@@ -40,7 +40,7 @@ export function getopt(words: readonly string[], long: readonly LongOption[], sh
       found.push([option.letter, argument]);
     } else if (word.startsWith('-') && word !== '-') {
       for (let at = 1; at < word.length; at += 1) {
-        const letter = word[at]!;
+        const letter = word.charAt(at);
         const known = short.indexOf(letter);
         if (letter === ':' || known < 0) return failed(`invalid option -- '${letter}'`);
         if (short[known + 1] !== ':') {

@@ -307,7 +307,10 @@ export class Administration {
     await this.#run(`${begin} --op new --mode target --tid ${tid} -T ${name}`);
     const luns = new Map<string, string>();
     for (const all of stores.values())
-      for (const [path, own] of all) if (own.has('lun')) luns.set(path, own.get('lun')![0]!);
+      for (const [path, own] of all) {
+        const [lun] = own.get('lun') ?? [];
+        if (lun !== undefined) luns.set(path, lun);
+      }
     for (const option of [...new Set([...options.keys(), ...storeKinds])].toSorted()) {
       const values = options.get(option) ?? [];
       if (storeKinds.includes(option)) {

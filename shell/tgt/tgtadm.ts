@@ -34,7 +34,7 @@ const longOptions: readonly LongOption[] = [
   ...['params P:', 'bus B:', 'device-type Y:', 'outgoing O', 'control-port C:'],
 ].map((line) => {
   const [name = '', letter = ''] = line.split(' ');
-  return { name, letter: letter[0]!, argument: letter.endsWith(':') };
+  return { name, letter: letter.charAt(0), argument: letter.endsWith(':') };
 });
 /** The letters, as tgtadm has them: `-F` and `-O` take an argument, and `--force` and `--outgoing` do not. */
 const shortOptions = 'dhVL:o:m:t:s:c:l:n:v:b:E:f:y:T:I:Q:u:p:H:F:P:B:Y:O:C:S:';
@@ -115,7 +115,10 @@ function readWords(all: readonly string[]): { request: RequestWords; port: numbe
   if (!mode) throw failed('specify the mode');
   const given = new Set(options.map(([letter]) => letter));
   check(mode, op, found, given, portalWords);
-  const number = (letter: string) => (found.has(letter) ? numberOf(letter, found.get(letter)!) : undefined);
+  const number = (letter: string) => {
+    const word = found.get(letter);
+    return word === undefined ? undefined : numberOf(letter, word);
+  };
   const lun = number('l');
   const request: RequestWords = {
     mode,
@@ -228,7 +231,8 @@ function check(
 ): void {
   const of = rules[mode];
   const shown = shownModes[mode] ?? mode;
-  const tid = found.has('t') ? numberOf('t', found.get('t')!) : -1;
+  const word = found.get('t');
+  const tid = word === undefined ? -1 : numberOf('t', word);
   if ((mode === 'target' && op !== 'show') || mode === 'unit') {
     if (tid === 0) throw failed(mode === 'target' ? "'tid' cannot be 0" : "'tid' must not be 0");
     if (tid < 0) throw failed("'tid' option is necessary");

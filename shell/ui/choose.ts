@@ -26,9 +26,10 @@ export async function chooseItem({ tty, view }: { tty: TtyHub; view: View }, cho
   // The list stands where the caller wants it only while the filter is empty.
   let index = choice.initial;
   for (;;) {
-    const found = [...choice.items.keys()].filter((item) => isMeant(choice.items[item]!, line.text));
+    const meant = [...choice.items.entries()].filter(([, item]) => isMeant(item, line.text));
+    const found = meant.map(([at]) => at);
     const list = {
-      items: found.map((item) => choice.items[item]!),
+      items: meant.map(([, item]) => item),
       selected: Math.max(0, found.indexOf(index)),
       height: choice.height === 'menu' ? menuHeight(tty.rows) : listHeight(tty.rows),
     };

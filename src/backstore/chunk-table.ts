@@ -33,12 +33,13 @@ export class ChunkTable {
   addressOf(index: number): number | undefined {
     const table = this.#tables[Math.floor(index / tableSize)];
     const at = index % tableSize;
-    const known = table?.addresses[at];
+    if (!table) return undefined;
+    const known = table.addresses[at];
     if (known) return known;
-    const chunk = table?.chunks[at];
+    const chunk = table.chunks[at];
     if (!chunk) return undefined;
     const address = addressNumber(chunk);
-    table!.addresses[at] = address;
+    table.addresses[at] = address;
     return address;
   }
 
@@ -61,12 +62,12 @@ export class ChunkTable {
     const table = this.#tables[number];
     const at = index % tableSize;
     const chunk = table?.chunks[at];
-    if (!chunk) return undefined;
-    table!.chunks[at] = undefined;
-    table!.addresses[at] = 0;
-    table!.count -= 1;
+    if (!table || !chunk) return undefined;
+    table.chunks[at] = undefined;
+    table.addresses[at] = 0;
+    table.count -= 1;
     this.#size -= 1;
-    if (table!.count === 0) this.#tables[number] = undefined;
+    if (table.count === 0) this.#tables[number] = undefined;
     return chunk;
   }
 

@@ -85,21 +85,21 @@ async function startTls(
   channel: ByteChannel,
   secure: (channel: ByteChannel) => Promise<ByteChannel>,
 ): Promise<ByteChannel> {
-  const reply = await ask(channel, options.startTls);
-  if (reply.at(-1)?.type !== replies.ack)
+  const { last } = await ask(channel, options.startTls);
+  if (last.type !== replies.ack)
     throw new OperatorError('The server does not offer TLS', 'Use an nbd: URI for a connection that anybody can read.');
   return secure(channel);
 }
 
 /** Asks for structured replies and base:allocation where they can be had, then for the export. */
 async function choose(channel: ByteChannel, exportName: string, zeroes: boolean): Promise<Terms> {
-  const structured = (await ask(channel, options.structuredReply)).at(-1)!;
+  const { last: structured } = await ask(channel, options.structuredReply);
   if (structured.type === replies.tlsRequired) throw new TlsRequired();
   const name = counted(exportName);
   let allocationId: number | undefined;
   if (structured.type === replies.ack) {
     const query = Buffer.concat([name, encode(number32, { value: 1 }), counted(baseAllocation)]);
-    const contexts = await ask(channel, options.setMetaContext, query);
+    const { all: contexts } = await ask(channel, options.setMetaContext, query);
     const found = contexts.find(
       ({ type, data }) =>
         type === replies.metaContext && data.toString('latin1', statusContext.length) === baseAllocation,
@@ -107,8 +107,7 @@ async function choose(channel: ByteChannel, exportName: string, zeroes: boolean)
     allocationId = found && decode(statusContext, found.data).id;
   }
   const wanted = encode(number16, { value: 1 }, encode(infoHeader, { type: infoTypes.blockSize }));
-  const answers = await ask(channel, options.go, Buffer.concat([name, wanted]));
-  const last = answers.at(-1)!;
+  const { all: answers, last } = await ask(channel, options.go, Buffer.concat([name, wanted]));
   if (last.type === replies.tlsRequired) throw new TlsRequired();
   if (last.type === replies.unsupported) return oldChoice(channel, exportName, zeroes);
   if (last.type !== replies.ack) throw refusal(exportName, last);
@@ -170,7 +169,11 @@ function sendOption(channel: ByteChannel, code: number, data: Uint8Array): void 
 }
 
 /** Sends an option. @returns its replies; the last is an acknowledgement or a refusal */
-async function ask(channel: ByteChannel, code: number, data: Uint8Array = new Uint8Array()): Promise<Reply[]> {
+async function ask(
+  channel: ByteChannel,
+  code: number,
+  data: Uint8Array = new Uint8Array(),
+): Promise<{ all: Reply[]; last: Reply }> {
   sendOption(channel, code, data);
   const all: Reply[] = [];
   while (all.length < repliesMax) {
@@ -179,7 +182,7 @@ async function ask(channel: ByteChannel, code: number, data: Uint8Array = new Ui
       throw new OperatorError('The server does not speak the NBD protocol: its reply makes no sense');
     const reply = { type: header.type, data: await channel.exactly(header.length) };
     all.push(reply);
-    if (reply.type === replies.ack || reply.type >= refusals) return all;
+    if (reply.type === replies.ack || reply.type >= refusals) return { all, last: reply };
   }
   throw new OperatorError('The server does not speak the NBD protocol: its replies do not end');
 }

@@ -160,9 +160,8 @@ export class RbdImage {
     const [plain, vector] = this.#transfers[does];
     const begin = (taken: readonly number[], completion: number) => {
       if (does === 'write') this.#each(taken, bytes, (slot, part) => slot.set(part));
-      if (taken.length === 1)
-        return plain.now(this.handle, position, bytes.length, this.#addressOf(taken[0]!), completion);
-      const first = taken[0]!;
+      const [first = 0] = taken;
+      if (taken.length === 1) return plain.now(this.handle, position, bytes.length, this.#addressOf(first), completion);
       for (const [at, slot] of taken.entries()) {
         this.#vectors[(first * slotsMax + at) * 2] = BigInt(this.#addressOf(slot));
         this.#vectors[(first * slotsMax + at) * 2 + 1] = BigInt(Math.min(slotBytes, bytes.length - at * slotBytes));
@@ -198,9 +197,9 @@ export class RbdImage {
 
   #giveBack(taken: readonly number[]): void {
     this.#free.push(...taken);
-    while (this.#waiting.length > 0 && this.#free.length >= this.#waiting[0]!.wants) {
-      const { wants, begin } = this.#waiting.shift()!;
-      begin(this.#free.splice(this.#free.length - wants));
+    for (let [next] = this.#waiting; next && this.#free.length >= next.wants; [next] = this.#waiting) {
+      this.#waiting.shift();
+      next.begin(this.#free.splice(this.#free.length - next.wants));
     }
   }
 
@@ -255,7 +254,8 @@ export class RbdImage {
 function newCompletion(rbd: Ceph['rbd'], place: Uint32Array): number {
   const refused = rbd.completion.now(0, 0, place);
   if (refused < 0) throw systemError(-refused, 'rbd_aio_create_completion');
-  return place[0]! + place[1]! * wordRange;
+  const [low = 0, high = 0] = place;
+  return low + high * wordRange;
 }
 
 /** Makes a request that no image's event can tell of, by polling. @throws a system error */

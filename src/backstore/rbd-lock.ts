@@ -28,8 +28,9 @@ async function holderOf(cluster: CephCluster, { handle }: RbdImage): Promise<str
     if (systemErrorCode(error) === nobody) return undefined;
     throw error;
   }
+  const [owner = 0n] = owners;
   if (count[0] === 0n) return undefined;
-  const address = textAt(owners[0]!);
+  const address = textAt(owner);
   rbd.freeOwners.now(owners, count[0]);
   return address;
 }

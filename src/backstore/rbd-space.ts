@@ -75,7 +75,7 @@ async function allocatedOf(
     throw error;
   }
   let count = 0;
-  for (const byte of map.subarray(bitsAt)) count += countOf[byte]!;
+  for (const byte of map.subarray(bitsAt)) count += countOf[byte] ?? 0;
   return Math.min(bytes, count * objectBytes);
 }
 

@@ -35,16 +35,17 @@ export class ReadAhead {
     if (at < 0) this.#begin(position + length, length);
     else {
       this.#next[at] = position + length;
-      this.#length[at]! += length;
+      const soFar = (this.#length[at] ?? 0) + length;
+      this.#length[at] = soFar;
       this.#patience[at] = patience;
-      if (this.#length[at]! >= bytesUntilBegun) this.#fill(at, size);
+      if (soFar >= bytesUntilBegun) this.#fill(at, position + length, soFar, size);
     }
   }
 
   /** The place of the run that has stood still the longest becomes another's. */
   #begin(next: number, length: number): void {
-    while (this.#patience[this.#hand]! > 0) {
-      this.#patience[this.#hand]! -= 1;
+    for (let left = this.#patience[this.#hand] ?? 0; left > 0; left = this.#patience[this.#hand] ?? 0) {
+      this.#patience[this.#hand] = left - 1;
       this.#hand = (this.#hand + 1) % places;
     }
     this.#next[this.#hand] = next;
@@ -53,10 +54,10 @@ export class ReadAhead {
     this.#hand = (this.#hand + 1) % places;
   }
 
-  #fill(at: number, size: number): void {
-    const next = this.#next[at]!;
-    const end = Math.min(size, next + Math.min(this.#length[at]!, bytesAheadMax));
-    let from = Math.max(next, this.#fetched[at]!);
+  /** Fetches for the run of a place, which is `soFar` bytes long, and goes on at `next`. */
+  #fill(at: number, next: number, soFar: number, size: number): void {
+    const end = Math.min(size, next + Math.min(soFar, bytesAheadMax));
+    let from = Math.max(next, this.#fetched[at] ?? 0);
     // Whole pieces, or the rest of the volume.
     for (; from < end && (end - from >= pieceBytes || end === size); from += pieceBytes)
       this.#fetch(from, Math.min(pieceBytes, end - from));

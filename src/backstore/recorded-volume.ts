@@ -70,15 +70,15 @@ class RecordedVolume implements Volume {
     this.rotational = inner.rotational;
     if (inner.discardLeavesAnything) this.discardLeavesAnything = true;
     if (inner.atomicWriteBytesMax !== undefined) this.atomicWriteBytesMax = inner.atomicWriteBytesMax;
-    if (inner.space) this.space = () => inner.space!();
-    if (inner.readNow) this.readNow = (into, position) => inner.readNow!(into, position);
-    if (inner.straight) this.straight = (position, length) => inner.straight!(position, length);
+    if (inner.space) this.space = inner.space.bind(inner);
+    if (inner.readNow) this.readNow = inner.readNow.bind(inner);
+    if (inner.straight) this.straight = inner.straight.bind(inner);
     if (inner.straightBytesMin !== undefined) this.straightBytesMin = inner.straightBytesMin;
-    if (inner.extentAt) this.extentAt = (position, limit) => inner.extentAt!(position, limit);
-    if (inner.resize) this.resize = (size) => inner.resize!(size);
+    if (inner.extentAt) this.extentAt = inner.extentAt.bind(inner);
+    if (inner.resize) this.resize = inner.resize.bind(inner);
     inner.watchLosses?.((reason) => void record.failed(reason));
     if (inner.client !== undefined) this.client = inner.client;
-    if (inner.watch) this.watch = (told) => inner.watch!(told);
+    if (inner.watch) this.watch = inner.watch.bind(inner);
     const { snapshots } = inner;
     if (snapshots)
       this.snapshots = {
@@ -91,13 +91,13 @@ class RecordedVolume implements Volume {
       };
     if (inner.lend)
       this.lend = (position, length, to, filled = false) => {
-        if (!inner.lend!(position, length, to, filled)) return false;
+        if (!inner.lend?.(position, length, to, filled)) return false;
         if (filled) record.wrote(position, length);
         return true;
       };
     if (inner.writeNow)
       this.writeNow = (from, position, durable) => {
-        if ((durable && record.isSuspect) || !inner.writeNow!(from, position, durable)) return false;
+        if ((durable && record.isSuspect) || !inner.writeNow?.(from, position, durable)) return false;
         if (!durable) record.wrote(position, from.length);
         return true;
       };
@@ -108,7 +108,7 @@ class RecordedVolume implements Volume {
         this.#during(position, length, () => inner.writeZeroes!(position, length, mayDiscard));
     if (inner.cut)
       this.cut = () => {
-        inner.cut!();
+        inner.cut?.();
         void record.forget(inner.size);
       };
   }

@@ -39,6 +39,6 @@ export class Unflushed {
   }
 
   *[Symbol.iterator](): Generator<NbdRequest> {
-    for (let at = 0; at < this.#requests.length; at += 1) yield this.#requests[at]!;
+    yield* this.#requests;
   }
 }

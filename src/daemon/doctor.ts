@@ -134,12 +134,14 @@ function exportedTwice(objects: readonly StorageObject[]): Found[] {
       : [];
   });
   return [
-    ...shared.map(([, all]) =>
-      problem(
-        `${all.map(({ path }) => path).join(' and ')} are one medium, ${mediumOf(all[0]!)}: what one writes, the other does not expect`,
-        `${all[0]!.path.replace(/\/[^/]*$/, '')} delete ${all.at(-1)!.name}`,
-      ),
-    ),
+    ...shared.flatMap(([, all]) => {
+      const [first, last] = [all[0], all.at(-1)];
+      if (!first || !last) return [];
+      return problem(
+        `${all.map(({ path }) => path).join(' and ')} are one medium, ${mediumOf(first)}: what one writes, the other does not expect`,
+        `${first.path.replace(/\/[^/]*$/, '')} delete ${last.name}`,
+      );
+    }),
     ...several,
   ];
 }
@@ -237,7 +239,7 @@ function openFindings(state: FabricState, tpg: Tpg): Found[] {
     ...(named.length > 0
       ? [
           advice(
-            `${path} lets in ${named.length === 1 ? named[0]!.wwn : `${named.length} initiators`} by name alone, which everybody can give`,
+            `${path} lets in ${named.length === 1 ? named.map(({ wwn }) => wwn).join() : `${named.length} initiators`} by name alone, which everybody can give`,
             `${path} set attribute authentication=1`,
           ),
         ]

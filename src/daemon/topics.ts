@@ -77,9 +77,9 @@ export class ToldRows {
         const key = keyOf(row, by);
         const marked = mark(row);
         const known = before?.get(key);
-        const isNew = known?.mark !== marked;
-        now.set(key, isNew ? { mark: marked, row: namesIn(row, by) } : known!);
-        return isNew;
+        const isKnown = known?.mark === marked;
+        now.set(key, isKnown ? known : { mark: marked, row: namesIn(row, by) });
+        return !isKnown;
       });
       this.#marks.set(name, now);
       const left = [...(before ?? [])].flatMap(([key, { row }]) => (now.has(key) ? [] : [row]));

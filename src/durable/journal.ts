@@ -266,8 +266,9 @@ export class Journal {
   /** Begins the past with the configuration that saveconfig.json holds now: the file will be replaced one day. */
   async #begin(base: string | null): Promise<void> {
     const beginning = base === null ? undefined : await this.#options.beginning?.();
-    const known = [{ journal: 1, base: null, folded: 0 }, { do: beginning! }, { base }];
-    await this.#replace(beginning ? known : [{ journal: 1, base }]);
+    await this.#replace(
+      beginning ? [{ journal: 1, base: null, folded: 0 }, { do: beginning }, { base }] : [{ journal: 1, base }],
+    );
   }
 }
 

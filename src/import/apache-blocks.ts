@@ -61,7 +61,7 @@ function readInto(open: Open[], text: string, file: string, files: SourceFiles, 
           `</${keywordOf(closing, true)}> closes nothing; open is ${inner.name ? `<${keywordOf(inner.name, true)}> of line ${inner.line}` : 'no block'}`,
         );
       open.pop();
-      open.at(-1)!.blocks.push(inner);
+      open.at(-1)?.blocks.push(inner);
     } else if (name !== undefined) {
       if (open.length >= depthMax) throw wrongAt(at, 'blocks stand in one another too deeply');
       open.push({ ...at, name: name.toLowerCase(), argument: unquoted(argument), options: [], blocks: [] });

@@ -34,12 +34,10 @@ export const ctlConf: ImportKind = {
     const left: LeftOut[] = [];
     const named = (kind: string) =>
       new Map(all.filter(({ words }) => words[0] === kind).map((one) => [one.words[1] ?? '', one] as const));
-    const [portalGroups, authGroups, units] = ['portal-group', 'auth-group', 'lun'].map(named);
+    const groups = { portalGroups: named('portal-group'), authGroups: named('auth-group'), units: named('lun') };
     const known = ['portal-group', 'auth-group', 'lun', 'target'];
     for (const one of all) if (!known.includes(one.words[0] ?? '')) leave(left, one);
-    const targets = all
-      .filter(({ words }) => words[0] === 'target')
-      .map((one) => targetOf(one, { portalGroups: portalGroups!, authGroups: authGroups!, units: units! }, left));
+    const targets = all.filter(({ words }) => words[0] === 'target').map((one) => targetOf(one, groups, left));
     if (targets.some((one) => one.units.length > 0))
       left.push({
         file,
@@ -89,9 +87,9 @@ function targetOf(target: Statement, groups: Groups, left: LeftOut[]): ImportedT
     const [key = '', first = ''] = one.words;
     if (key === 'auth-group' && first === 'no-authentication') allowed.denied = false;
     else if (key === 'auth-group' && groups.authGroups.has(first))
-      for (const rule of groups.authGroups.get(first)!.inner ?? []) allow(allowed, rule, left);
+      for (const rule of groups.authGroups.get(first)?.inner ?? []) allow(allowed, rule, left);
     else if (key === 'portal-group' && groups.portalGroups.has(first)) {
-      for (const line of groups.portalGroups.get(first)!.inner ?? [])
+      for (const line of groups.portalGroups.get(first)?.inner ?? [])
         if (line.words[0] === 'listen') portals.push(portalOf(line.words[1] ?? ''));
         else leave(left, line);
     } else if (key === 'portal-group' && first === 'default') portals.push(...defaultPortals);
@@ -174,7 +172,9 @@ function addUnit(units: ImportedUnit[], statement: Statement, { units: named }: 
 /** Parses. @throws OperatorError for braces that do not close, or open nothing */
 function parse(text: string, file: string): Statement[] {
   const root: Statement[] = [];
-  const open: { into: Statement[]; line: number }[] = [{ into: root, line: 1 }];
+  /** The block that statements go into at hand, and those around it. */
+  let inside = { into: root, line: 1 };
+  const around: (typeof inside)[] = [];
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
     const at = { file, line: index + 1 };
     const words = [...raw.replace(/(^|\s)#.*$/, '').matchAll(/"((?:[^"\\]|\\.|\\$)*)(?:"|$)|[{};]|[^\s{};"]+/g)].map(
@@ -182,26 +182,28 @@ function parse(text: string, file: string): Statement[] {
     );
     let held: string[] = [];
     const end = () => {
-      if (held.length > 0) open.at(-1)!.into.push({ ...at, words: held, inner: undefined });
+      if (held.length > 0) inside.into.push({ ...at, words: held, inner: undefined });
       held = [];
     };
     for (const { text: word, isQuoted } of words) {
       if (isQuoted || !/^[{};]$/.test(word)) held.push(word);
       else if (word === ';') end();
       else if (word === '{') {
-        if (held.length === 0 || open.length > depthMax) throw wrongAt(at, 'a { has nothing before it');
+        if (held.length === 0 || around.length >= depthMax) throw wrongAt(at, 'a { has nothing before it');
         const inner: Statement[] = [];
-        open.at(-1)!.into.push({ ...at, words: held, inner });
-        open.push({ into: inner, line: at.line });
+        inside.into.push({ ...at, words: held, inner });
+        around.push(inside);
+        inside = { into: inner, line: at.line };
         held = [];
       } else {
         end();
-        if (open.length === 1) throw wrongAt(at, 'a } closes nothing');
-        open.pop();
+        const outer = around.pop();
+        if (!outer) throw wrongAt(at, 'a } closes nothing');
+        inside = outer;
       }
     }
     end();
   }
-  if (open.length > 1) throw wrongAt({ file, line: open.at(-1)!.line }, 'a { is not closed');
+  if (around.length > 0) throw wrongAt({ file, line: inside.line }, 'a { is not closed');
   return root;
 }

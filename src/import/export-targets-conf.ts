@@ -10,7 +10,7 @@ import type { FabricState, Lun, Tpg } from '../target/target.ts';
  * any would let everybody in
  */
 export function exportTargetsConf(tree: Tree, secrets: boolean): string {
-  const state = tree.fabrics.get('iscsi')!;
+  const state = tree.fabric('iscsi');
   const secretOf: SecretOf = secrets ? escaped : () => randomBytes(9).toString('hex');
   const left = '# The secrets of accounts are random words here; with the real ones: export tgt secrets=true';
   const lines = [...(secrets ? [] : [left]), 'default-driver iscsi', ''];

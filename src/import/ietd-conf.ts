@@ -1,5 +1,6 @@
 /** The ietd.conf of the iSCSI Enterprise Target: lines of words, where `Target` begins a target and `Lun` adds a disk to it. */
 
+import { entryOf } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
 import type { Account } from '../target/auth.ts';
 import { Refusal } from '../tgt/protocol.ts';
@@ -31,6 +32,7 @@ export const ietdConf: ImportKind = {
       const target = targets.at(-1);
       const word = key.toLowerCase();
       const account = accountOf(value);
+      const textKey = entryOf(parameters, word);
       if (word === 'target') {
         if (value === '') throw wrongAt(at, 'Target needs a name');
         targets.push({
@@ -47,7 +49,7 @@ export const ietdConf: ImportKind = {
         if (word === 'incominguser') of.accounts.push(account);
         else of.outgoing ??= account;
       } else if (word === 'lun' && target) addUnit(target, value, at, left);
-      else if (target && Object.hasOwn(parameters, word)) target.parameters[parameters[word]!] = valueOfKey(value);
+      else if (target && textKey !== undefined) target.parameters[textKey] = valueOfKey(value);
       else {
         left.push({ ...at, what: keywordOf(key, value !== '') });
         if (word === 'incominguser' && target) target.isBroken = true;

@@ -45,7 +45,7 @@ class Planning {
   constructor(tree: Tree) {
     this.#tree = tree;
     this.#numbers = new Set(Array.from(tree.tpgs(), (tpg) => Number(labelsOf(tpg).get('tid') ?? 0)));
-    this.#accounts = new Map(tree.fabrics.get('iscsi')!.accounts);
+    this.#accounts = new Map(tree.fabric('iscsi').accounts);
   }
 
   all({ targets, discovery }: Imported): void {
@@ -67,7 +67,7 @@ class Planning {
 
   #target(target: ImportedTarget): void {
     const { wwn, tid, accounts, outgoing, parameters, accessList, portals, enabled } = target;
-    if (this.#tree.fabrics.get('iscsi')!.targets.has(wwn)) {
+    if (this.#tree.fabric('iscsi').targets.has(wwn)) {
       this.left.push({ ...target, what: `target ${wwn} is there already` });
       return;
     }

@@ -1,5 +1,6 @@
 /** tgt's targets.conf (targets.conf(5)): Apache-like blocks, read as tgt-admin reads them, so that numbers and names are the same. */
 
+import { entryOf } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
 import type { AccessList } from '../target/access-list.ts';
 import type { Account } from '../target/auth.ts';
@@ -140,11 +141,12 @@ class Reading {
     for (const option of block.options) {
       const { key, value } = option;
       const account = accountOf(value);
+      const textKey = entryOf(textKeys, key);
       if (key === 'initiator-address') addresses.push(value);
       else if (key === 'initiator-name') names.push(value);
       else if (key === 'incominguser' && account) accounts.push(account);
       else if (key === 'outgoinguser' && account) outgoing ??= account;
-      else if (Object.hasOwn(textKeys, key)) parameters[textKeys[key]!] ??= value === 'None' ? 'CRC32C,None' : value;
+      else if (textKey !== undefined) parameters[textKey] ??= value === 'None' ? 'CRC32C,None' : value;
       else if (key === 'state') enabled = value !== 'offline';
       else if (!['driver', 'controller_tid', 'backing-store', 'direct-store', ...unitKeys].includes(key))
         this.#leave(option, keywordOf(key, value !== ''));

@@ -10,16 +10,19 @@ import { state } from './command-state.ts';
 import { lentBytesMin, readAheadBytes, segmentBytesMax } from './limits.ts';
 import type { Link } from './link.ts';
 import { dataIn, noTag, scsiResponse, senseSegment } from './pdu.ts';
+import type { Session } from './session.ts';
 
 export class Answers {
   readonly #connection: Link;
+  readonly #session: Session;
   readonly #finish: (command: Command) => void;
   /** Commands that wait for the output to drain, oldest first. */
   #queue: Command[] = [];
 
   /** @param finish ends a command; it writes nothing itself, for a PDU is being written */
-  constructor(connection: Link, finish: (command: Command) => void) {
+  constructor(connection: Link, session: Session, finish: (command: Command) => void) {
     this.#connection = connection;
+    this.#session = session;
     this.#finish = finish;
   }
 
@@ -30,11 +33,12 @@ export class Answers {
   }
 
   drained(): void {
-    const queue = this.#queue;
     let count = 0;
-    while (count < queue.length && !this.#connection.output.blocked && this.#send(queue[count]!) !== 'blocked')
+    for (const command of this.#queue) {
+      if (this.#connection.output.blocked || this.#send(command) === 'blocked') break;
       count += 1;
-    this.#queue = queue.slice(count);
+    }
+    this.#queue = this.#queue.slice(count);
   }
 
   #send(command: Command): 'done' | 'blocked' | 'reading' {
@@ -53,7 +57,7 @@ export class Answers {
       }
     }
     // The status went with the last data (RFC 7143 11.7.4: status collapse).
-    if (!isOver(command)) this.#respond(command, command.completion!);
+    if (!isOver(command)) this.#respond(command, command.completion ?? completion);
     return 'done';
   }
 
@@ -61,7 +65,7 @@ export class Answers {
   #sendPiece(command: Command, completion: Completion, length: number): boolean {
     const connection = this.#connection;
     const { writer } = connection.sender;
-    const { MaxBurstLength } = connection.session!.parameters;
+    const { MaxBurstLength } = this.#session.parameters;
     const start = command.sent;
     const size = Math.min(
       length - start,

@@ -75,7 +75,7 @@ export class Authentication {
     if (offer === undefined) return [];
     const algorithm = chooseAlgorithm(offer);
     if (algorithm === undefined) throw failure(`no CHAP algorithm in ${offer}`);
-    const identifier = this.#random(1)[0]!;
+    const [identifier = 0] = this.#random(1);
     this.#challenge = { algorithm, identifier, bytes: this.#random(challengeBytes(algorithm)) };
     this.#step = 'response';
     return [
@@ -87,7 +87,8 @@ export class Authentication {
 
   #response(pairs: ReadonlyMap<string, string>): Pair[] {
     const { auth, accounts, owner } = this.#credentials;
-    const ours = this.#challenge!;
+    const ours = this.#challenge;
+    if (!ours) throw failure('a CHAP response without a challenge');
     const name = pairs.get('CHAP_N');
     const response = pairs.get('CHAP_R');
     if (name === undefined && response === undefined) return [];

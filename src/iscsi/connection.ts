@@ -113,7 +113,7 @@ export class Connection implements PduHandler, Link {
 
   /** Whether data may go to a medium before all of it has come: it comes in order, and has no digest. */
   get lands(): boolean {
-    return this.output.lands === true && !this.#reader.dataDigest && this.session!.parameters.DataPDUInOrder;
+    return this.output.lands === true && !this.#reader.dataDigest && this.session?.parameters.DataPDUInOrder === true;
   }
 
   filled(count: number): void {
@@ -155,7 +155,7 @@ export class Connection implements PduHandler, Link {
   onWhole(bytes: Uint8Array, start: number, dataStart: number, dataLength: number): boolean {
     const fast = this.#fastPath;
     // In a session of several connections every header has to be read for its ExpStatSN.
-    if (!fast || this.closed || this.state !== 'LOGGED_IN' || this.session!.connections.size > 1) return false;
+    if (!fast || this.closed || this.state !== 'LOGGED_IN' || this.session?.connections.size !== 1) return false;
     return bytes[start] === scsiCommand.opcode && fast.take(bytes, start, dataStart, dataLength);
   }
 
@@ -165,7 +165,7 @@ export class Connection implements PduHandler, Link {
     // ExpStatSN matters only where a session has several connections.
     if (this.session && this.session.connections.size > 1)
       this.sender.acknowledge(numbered.expStatSn.get(bytes, start));
-    if (this.#arrival && this.session!.type === 'Normal') {
+    if (this.#arrival && this.session?.type === 'Normal') {
       if (this.#reader.dataDigest && dataLength > 0) this.#header = copyOf(bytes, start, headerBytes);
       if (opcode === scsiCommand.opcode && this.state === 'LOGGED_IN')
         return this.#arrival.onCommand(bytes, start, dataLength);
@@ -188,12 +188,10 @@ export class Connection implements PduHandler, Link {
 
   /** The reason to reject a request whatever its contents. @throws ConnectionError when there is no answer for it */
   #refusal(opcode: number): number | undefined {
-    if (!this.#transfer) {
-      if (opcode !== loginRequest.opcode)
-        throw new LoginError(loginStatus.invalidDuringLogin, `opcode ${opcode} in login`);
-      return undefined;
-    }
-    return refusalOf(opcode, this.state, this.session!);
+    if (this.#transfer && this.session) return refusalOf(opcode, this.state, this.session);
+    if (opcode !== loginRequest.opcode)
+      throw new LoginError(loginStatus.invalidDuringLogin, `opcode ${opcode} in login`);
+    return undefined;
   }
 
   onData(intact: boolean): void {

@@ -14,9 +14,19 @@ import { drainOf, redirectionOf, whyDrained } from './redirection.ts';
 /** The verdicts in the order of a login. The rules behind an ACL that is missing have no verdict. */
 export function examineLogin(state: FabricState, tpg: Tpg, comer: Comer): Verdict[] {
   const { initiatorName } = comer;
-  const [enabled, list, fence, acl] = accessRules.map((rule) => accessVerdict(rule, tpg, comer));
-  const entered = [enabled!, list!, redirectVerdict(tpg), ...drainVerdicts(tpg), limitVerdict(comer), fence!, acl!];
-  if (acl!.outcome === 'refuses') return entered;
+  const verdictsOf = (name: (typeof accessRules)[number]['name']) =>
+    accessRules.filter((rule) => rule.name === name).map((rule) => accessVerdict(rule, tpg, comer));
+  const acl = verdictsOf('acl');
+  const entered = [
+    ...verdictsOf('enabled'),
+    ...verdictsOf('access list'),
+    redirectVerdict(tpg),
+    ...drainVerdicts(tpg),
+    limitVerdict(comer),
+    ...verdictsOf('fence'),
+    ...acl,
+  ];
+  if (acl.some(({ outcome }) => outcome === 'refuses')) return entered;
   return [...entered, ...chapVerdicts(state, tpg, tpg.acls.get(initiatorName))];
 }
 
@@ -61,8 +71,8 @@ function redirectVerdict(tpg: Tpg): Verdict {
   const rule = 'redirect';
   const sent = tpg.portals.filter((portal) => redirectionOf(tpg, printPortal(portal)));
   const [first] = sent;
-  if (!first) return { rule, outcome: 'passes', says: 'logins stay here' };
-  const to = redirectionOf(tpg, printPortal(first))!.message;
+  const to = first && redirectionOf(tpg, printPortal(first))?.message;
+  if (to === undefined) return { rule, outcome: 'passes', says: 'logins stay here' };
   if (sent.length < tpg.portals.length)
     return { rule, outcome: 'depends', says: `who comes to ${sent.map(printPortal).join(', ')} is sent ${to}` };
   return { rule, outcome: 'refuses', says: `every login is sent ${to}`, mend: `${tpg.path} set attribute redirect=` };

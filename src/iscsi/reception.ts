@@ -142,7 +142,7 @@ class Reception implements IscsiReception, ConnectionHost {
     const { bound, problem } = listener;
     if (bound) this.#served.set(keyOf(bound), served);
     if (problem) this.log({ level: 'warning', event: 'inherited socket not used', detail: { fd, reason: problem } });
-    else this.log({ level: 'info', event: 'inherited socket', detail: { fd, address: printPortal(bound!) } });
+    else if (bound) this.log({ level: 'info', event: 'inherited socket', detail: { fd, address: printPortal(bound) } });
   }
 
   /** The portals to be served: those of enabled TPGs. */

@@ -78,7 +78,8 @@ const logoutResult = { success: 0, noSuchCid: 1, recoveryNotSupported: 2 } as co
 /** Takes a Logout Request (RFC 7143 11.14): the answer waits until the commands under way have stopped, and the connection closes behind it. */
 async function logOut(connection: Link, header: Uint8Array): Promise<void> {
   const { reason, cid, initiatorTaskTag } = decodePdu(logoutRequest, header);
-  const session = connection.session!;
+  const { session } = connection;
+  if (!session) return;
   const named = session.connections.get(cid);
   const answer = (result: number) => {
     if (connection.closed) return;

@@ -150,13 +150,17 @@ export class Session implements JoinableSession, Window {
 
   #protectedUnits(): Set<StorageObject> {
     const { tpg, acl } = this;
-    const views = tpg ? lunsOf(tpg, acl).map((lun) => viewOf(tpg, acl, lun)!) : [];
+    const views = tpg ? lunsOf(tpg, acl).flatMap((lun) => viewOf(tpg, acl, lun) ?? []) : [];
     return new Set(views.flatMap((view) => (view.writeProtected ? view.storageObject : [])));
   }
 
   #takeInventory(): (number | StorageObject)[] {
     const { tpg, acl } = this;
-    return tpg ? lunsOf(tpg, acl).flatMap((lun) => [lun, viewOf(tpg, acl, lun)!.storageObject]) : [];
+    if (!tpg) return [];
+    return lunsOf(tpg, acl).flatMap((lun) => {
+      const view = viewOf(tpg, acl, lun);
+      return view ? [lun, view.storageObject] : [];
+    });
   }
 
   /** Whether a numbered request may come now, in turn or before it; all others are dropped (RFC 7143 4.2.2.1). */

@@ -8,6 +8,7 @@ import type { Link } from './link.ts';
 import { Negotiation } from './negotiation.ts';
 import { decodePdu, noTag, textRequest, textResponse } from './pdu.ts';
 import { rejectReason } from './protocol-error.ts';
+import type { Session } from './session.ts';
 
 const nothing: Uint8Array = new Uint8Array();
 
@@ -50,7 +51,8 @@ export class TextExchange {
     if (request.continue) return true;
     const pairs = parseText(this.#received, textPairsMax);
     this.#received = nothing;
-    const answers = typeof pairs === 'string' ? undefined : this.#answerPairs(connection, pairs);
+    const { session } = connection;
+    const answers = typeof pairs === 'string' || !session ? undefined : this.#answerPairs(connection, session, pairs);
     if (answers) this.#answer = printText(answers);
     return answers !== undefined;
   }
@@ -59,9 +61,9 @@ export class TextExchange {
     this.#end();
     this.#tag = tag;
     const negotiator = {
-      discovery: session!.type === 'Discovery',
+      discovery: session?.type === 'Discovery',
       leading: false,
-      parameter: (name: string) => session!.tpg?.parameter(name) ?? '',
+      parameter: (name: string) => session?.tpg?.parameter(name) ?? '',
     };
     this.#negotiation = new Negotiation(parameters, negotiator, true);
   }
@@ -75,22 +77,21 @@ export class TextExchange {
   }
 
   /** Answers pairs. @returns undefined when the negotiation has failed */
-  #answerPairs(connection: Link, pairs: readonly Pair[]): Pair[] | undefined {
-    const { host, ends, session } = connection;
+  #answerPairs({ host, ends }: Link, session: Session, pairs: readonly Pair[]): Pair[] | undefined {
     const asked = pairs.filter(([name]) => name === 'SendTargets');
     // RFC 7143 4.3: a discovery session asks for targets and nothing else.
-    if (asked.length > 1 || (session!.type === 'Discovery' && pairs.length > asked.length)) return undefined;
-    const answers = this.#negotiation!.answer(pairs.filter(([name]) => name !== 'SendTargets'));
+    if (asked.length > 1 || (session.type === 'Discovery' && pairs.length > asked.length)) return undefined;
+    const answers = this.#negotiation?.answer(pairs.filter(([name]) => name !== 'SendTargets'));
     if (!Array.isArray(answers)) return undefined;
     const asker = {
-      initiatorName: session!.initiatorName,
+      initiatorName: session.initiatorName,
       address: ends.remoteAddress,
       date: host.date(),
       localAddress: ends.localAddress,
       boundPort: (portal: Portal) => host.boundPort(portal),
     };
     for (const [name, value] of asked) {
-      const targets = sendTargets(host.state, asker, value, session!.tpg?.target);
+      const targets = sendTargets(host.state, asker, value, session.tpg?.target);
       answers.push(...(targets ?? [[name, 'Reject'] as const]));
     }
     return answers;
@@ -106,7 +107,7 @@ export class TextExchange {
     );
     if (!final) return;
     // RFC 7143 6.4: the negotiated values hold once the sequence is complete.
-    connection.parameters = this.#negotiation!.conclude();
+    if (this.#negotiation) connection.parameters = this.#negotiation.conclude();
     this.#end();
   }
 }

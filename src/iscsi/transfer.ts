@@ -37,7 +37,7 @@ export class Transfer {
     this.#connection = connection;
     this.#session = session;
     this.dataOut = new DataOut(connection, session);
-    this.#answers = new Answers(connection, (command) => this.drop(command));
+    this.#answers = new Answers(connection, session, (command) => this.drop(command));
     this.tally = new Tally(connection.host);
   }
 

@@ -100,8 +100,10 @@ export class Loops {
     const assignments = this.#placement.update(this.#tree);
     this.#followed = false;
     for (const { renamed } of assignments.slice(0, 1))
-      for (const [path, from] of [...this.#onTheWay])
-        if (renamed.has(path) && this.#onTheWay.delete(path)) this.#onTheWay.set(renamed.get(path)!, from);
+      for (const [path, from] of [...this.#onTheWay]) {
+        const now = renamed.get(path);
+        if (now !== undefined && this.#onTheWay.delete(path)) this.#onTheWay.set(now, from);
+      }
     const holds = (path: string, to: number) => this.#placement.has(path) && this.#placement.loopOf(path) === to;
     await this.#unlessEnded(0, this.#receiver, (receiver) => this.#routes.withdraw(receiver, holds));
     const changed = await Promise.allSettled(
@@ -129,7 +131,7 @@ export class Loops {
     await this.#tellRoutes();
     const received = await this.#unlessEnded(0, this.#receiver, (loop) => loop.follow(nothingElsewhere, 'no'));
     const storageObjects = found.flat().flatMap((facts) => facts.storageObjects);
-    const last = [...found.at(-1)!, ...received];
+    const last = [...(found.at(-1) ?? []), ...received];
     return [
       { storageObjects, luns: last.flatMap(({ luns }) => luns), portals: last.flatMap(({ portals }) => portals) },
     ];

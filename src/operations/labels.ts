@@ -11,8 +11,10 @@ export function labelsOf({ attributes }: Tpg | StorageObject): Labels {
   const { labels = '' } = attributes.values as { readonly labels?: string };
   const pairs = labels
     .split(',')
-    .map((pair) => /^([^=]+)=(.*)$/.exec(pair))
-    .flatMap((match) => (match ? [[match[1]!, unescaped(match[2]!)] as const] : []));
+    .map((pair) => /^([^=]+)=(.*)$/.exec(pair) ?? [])
+    .flatMap(([, name, value]) =>
+      name !== undefined && value !== undefined ? [[name, unescaped(value)] as const] : [],
+    );
   return new Map(pairs);
 }
 

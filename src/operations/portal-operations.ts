@@ -46,9 +46,10 @@ export const portalOperations = [
     doc: 'Stops listening there.',
     params: { ip_address: 'string', ip_port: 'number' },
     apply(_tree, { tpg }, params) {
-      const at = tpg.portals.indexOf(portalNamed(tpg, params.ip_address, params.ip_port));
-      const [portal] = tpg.portals.splice(at, 1);
-      return { params, undo: () => void tpg.portals.splice(at, 0, portal!) };
+      const portal = portalNamed(tpg, params.ip_address, params.ip_port);
+      const at = tpg.portals.indexOf(portal);
+      tpg.portals.splice(at, 1);
+      return { params, undo: () => void tpg.portals.splice(at, 0, portal) };
     },
   }),
   operation({

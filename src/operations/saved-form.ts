@@ -17,8 +17,12 @@ const writtenValue = (kind: ObjectKind, object: SavedObject, key: string, field:
 
 function fieldsOf(kind: ObjectKind, object: SavedObject): Raw {
   const all = Object.entries(kind.fields);
-  const values = all.map(([key, field]) => [key, writtenValue(kind, object, key, field)] as const);
-  return Object.fromEntries(values.filter(([key, value]) => !isLeftOut(kind.fields[key]!, value)));
+  return Object.fromEntries(
+    all.flatMap(([key, field]) => {
+      const value = writtenValue(kind, object, key, field);
+      return isLeftOut(field, value) ? [] : [[key, value] as const];
+    }),
+  );
 }
 
 const isLeftOut = ({ type, unless }: SavedField, value: unknown): boolean =>

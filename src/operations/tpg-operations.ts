@@ -48,7 +48,7 @@ export const tpgOperations = [
         return { params, undo: setFencesBy(tpg, value) };
       const settings = groupOf(schema.tpg, tpg, group);
       if (group === 'auth' && name === accountsSetting)
-        return { params, undo: setAccounts(tree.fabrics.get(tpg.target.fabric.name)!, tpg, value) };
+        return { params, undo: setAccounts(tree.fabric(tpg.target.fabric.name), tpg, value) };
       const undo = settings.set(name, value);
       if (group !== 'attribute' || name !== 'authentication' || !tpg.parameters.of('AuthMethod'))
         return { params, undo };

@@ -8,6 +8,12 @@ import type { Auth } from '../target/auth.ts';
 import { type FabricState, fabricState, type ServingPlace, type Target, type Tpg } from '../target/target.ts';
 import type { Raw } from './raw.ts';
 
+function known<T>(all: ReadonlyMap<string, T>, name: string): T {
+  const found = all.get(name);
+  if (found === undefined) throw new Error(`the tree has no ${name}`);
+  return found;
+}
+
 export class Tree {
   readonly place: ServingPlace = {};
   /** Kind → name → storage object, in the order of creation. */
@@ -42,6 +48,16 @@ export class Tree {
 
   backstore(kind: string): Backstore | undefined {
     return backstores.find((backstore) => backstore.name === kind);
+  }
+
+  /** The state of a fabric. @throws Error where there is no such fabric */
+  fabric(name: string): FabricState {
+    return known(this.fabrics, name);
+  }
+
+  /** The storage objects of a kind, by name. @throws Error where there is no such kind */
+  storageObjectsOf(kind: string): Map<string, StorageObject> {
+    return known(this.storageObjects, kind);
   }
 
   /** Every target of every fabric. */

@@ -76,7 +76,8 @@ export class ChangeHistory {
         gone.push(change);
         const route = past.route({ without: gone });
         if (!route) return undefined;
-        const step = await this.#step('undo', past.change(change)!, () => treeBy(route));
+        const made = past.change(change);
+        const step = made && (await this.#step('undo', made, () => treeBy(route)));
         if (step) return step;
       }
       return undefined;

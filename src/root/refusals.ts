@@ -58,7 +58,10 @@ export class Refusals {
     };
     this.#all.delete(key);
     this.#all.set(key, refusal);
-    if (this.#all.size > refusalsMax) this.#all.delete(this.#all.keys().next().value!);
+    for (const oldest of this.#all.keys()) {
+      if (this.#all.size <= refusalsMax) break;
+      this.#all.delete(oldest);
+    }
     return refusal;
   }
 

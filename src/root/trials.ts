@@ -65,9 +65,10 @@ export class Trials {
     const { history, now } = this.#options;
     const overdue: string[] = [];
     for (const { id, trial, line, by, operations } of await history.onTrial()) {
+      if (!trial) continue;
       // A wall clock that was set back does not lengthen the trial.
-      const left = Math.min(Date.parse(trial!.until) - now().getTime(), trial!.ms);
-      const tried = { change: id, line: line ?? `${operations[0]?.path} ${operations[0]?.verb}`, ms: trial!.ms };
+      const left = Math.min(Date.parse(trial.until) - now().getTime(), trial.ms);
+      const tried = { change: id, line: line ?? `${operations[0]?.path} ${operations[0]?.verb}`, ms: trial.ms };
       this.#add({ ...tried, ...(by && { by }) }, left);
       if (left <= 0) overdue.unshift(id);
     }

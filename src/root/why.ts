@@ -234,12 +234,12 @@ function protections(tpg: Tpg, acl: NodeAcl | undefined, number: number): Obstac
   const attribute = acl ? 'prod_mode_write_protect' : 'demo_mode_write_protect';
   const mapped = acl?.mappedLuns.get(number);
   return [
-    ...(mapped?.writeProtect
+    ...(acl && mapped?.writeProtect
       ? [
           {
             takes: 'writes' as const,
-            says: `it is mapped read-only: ${tpg.path}/acls/${acl!.tag || acl!.wwn}/mapped_lun${number}`,
-            mend: `${tpg.path}/acls/${acl!.tag || acl!.wwn}/mapped_lun${number} set attribute write_protect=0`,
+            says: `it is mapped read-only: ${tpg.path}/acls/${acl.tag || acl.wwn}/mapped_lun${number}`,
+            mend: `${tpg.path}/acls/${acl.tag || acl.wwn}/mapped_lun${number} set attribute write_protect=0`,
           },
         ]
       : []),

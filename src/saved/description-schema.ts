@@ -181,15 +181,16 @@ export function faultsIn(value: unknown, by: JsonSchema, at: readonly (string | 
   if (type === 'integer' && (Number(value) < (by.minimum ?? -Infinity) || Number(value) > (by.maximum ?? Infinity)))
     return fault(`is to be ${by.minimum ?? ''} to ${by.maximum ?? ''}`);
   if (Array.isArray(value)) return value.flatMap((one, number) => faultsIn(one, by.items ?? {}, [...at, number]));
-  if (!isRaw(value) || !by.properties) return [];
+  const { properties } = by;
+  if (!isRaw(value) || !properties) return [];
   let names: string | undefined;
-  const known = () => (names ??= Object.keys(by.properties!).join(', '));
+  const known = () => (names ??= Object.keys(properties).join(', '));
   const missing = (by.required ?? []).filter((key) => value[key] === undefined);
   return [
     ...missing.flatMap((key) => fault(`lacks '${key}'`)),
     ...Object.entries(value).flatMap(([key, inner]) =>
-      Object.hasOwn(by.properties!, key)
-        ? faultsIn(inner, by.properties![key]!, [...at, key])
+      Object.hasOwn(properties, key)
+        ? faultsIn(inner, properties[key] ?? {}, [...at, key])
         : [{ at: [...at, key], what: `is not known here; there are: ${known()}` }],
     ),
   ];

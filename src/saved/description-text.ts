@@ -49,9 +49,9 @@ export async function readDescription(
       }
     }
   }
-  const where: Where = ([list, number, ...more]) => {
-    const origin = origins[list ?? '']?.[Number(number)];
-    return origin ? `${name}:${origin.document.lineOf([list!, origin.number, ...more])}` : name;
+  const where: Where = ([list = '', number, ...more]) => {
+    const origin = origins[list]?.[Number(number)];
+    return origin ? `${name}:${origin.document.lineOf([list, origin.number, ...more])}` : name;
   };
   if (Object.keys(whole).length === 0)
     throw new OperatorError(

@@ -159,20 +159,21 @@ function refuseLoss(
 export async function wishedTree(tree: Tree, given: Raw, prune = false): Promise<Tree> {
   const now = dumpTree(tree);
   const before = wholeForms(now);
-  const lists = topKinds.map(
-    (kind) => [kind.list, mergedList(kind, rawsIn(before[kind.list]), rawsIn(given[kind.list]), prune)] as const,
-  );
-  const wish = Object.fromEntries(lists);
   const isNew = (raw: Raw) => tree.storageObjectOf(textOf(raw['plugin']), textOf(raw['name'])) === undefined;
-  wish['storage_objects'] = wish['storage_objects']!.map((raw) =>
-    isNew(raw) && kindOf(raw)?.keys['size'] && raw['size'] === undefined ? { ...raw, size: unknownBytes } : raw,
-  );
+  const sized = (raw: Raw) =>
+    isNew(raw) && kindOf(raw)?.keys['size'] && raw['size'] === undefined ? { ...raw, size: unknownBytes } : raw;
+  const lists = topKinds.map((kind) => {
+    const merged = mergedList(kind, rawsIn(before[kind.list]), rawsIn(given[kind.list]), prune);
+    return [kind.list, kind === schema.storageObject ? merged.map(sized) : merged] as const;
+  });
+  const wish = Object.fromEntries(lists);
   const [{ tree: wanted, errors }, { errors: known }] = [
     await treeOf({ ...now, ...wish, [elsewhere]: undefined }),
     await treeOf(now),
   ];
   const faults = errors.filter((line) => !known.includes(line));
-  if (faults.length > 0) throw new OperatorError(faults[0]!, faults.slice(1).join('\n') || 'Nothing was changed.');
+  const [first, ...others] = faults;
+  if (first !== undefined) throw new OperatorError(first, others.join('\n') || 'Nothing was changed.');
   return wanted;
 }
 

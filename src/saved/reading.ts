@@ -61,7 +61,7 @@ export const readers: Readonly<Record<KindName, AnyReader>> = {
       // tcmu-runner has handlers that are not ours.
       if (!backstore && raw['plugin'] === 'user' && typeof raw['config'] === 'string') return 'kept';
       if (!backstore) throw new OperatorError(`'plugin' not defined or invalid in storageobject ${name}`);
-      return { backstore, named: tree.storageObjects.get(backstore.name)! };
+      return { backstore, named: tree.storageObjectsOf(backstore.name) };
     },
     async create(restoration, raw, { backstore }) {
       const name = String(raw['name']);

@@ -99,7 +99,7 @@ class Transition {
 
   differences(): Difference[] {
     for (const kind of this.#from.storageObjects.keys()) this.#storageObjects(kind);
-    for (const [name, state] of this.#from.fabrics) this.#fabric(state, this.#to.fabrics.get(name)!);
+    for (const [name, state] of this.#from.fabrics) this.#fabric(state, this.#to.fabric(name));
     return [...this.#steps.values()].flat();
   }
 
@@ -112,7 +112,7 @@ class Transition {
   }
 
   #storageObjects(kind: string): void {
-    const [before, after] = [this.#from.storageObjects.get(kind)!, this.#to.storageObjects.get(kind)!];
+    const [before, after] = [this.#from.storageObjectsOf(kind), this.#to.storageObjectsOf(kind)];
     const path = `/backstores/${kind}`;
     this.#names(path, before, after);
     const was = new Map(Array.from(this.#renamed, ([old, next]) => [next, old]));

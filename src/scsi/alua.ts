@@ -2,14 +2,14 @@
 
 import { bit, bits, counting, decodeAll, encode, type Field, record, u8, u16, u32 } from '../wire/layout.ts';
 import { type AluaGroup, aluaStates } from './alua-group.ts';
-import type { StorageObject } from './logical-unit.ts';
+import type { Nexus, StorageObject } from './logical-unit.ts';
 import { targetPortsOf } from './nexus.ts';
 import type { AccessStates } from './opcode.ts';
 import { type OpcodeRow, opcode } from './opcode.ts';
 import { allocated, good, parameterList } from './parameter-data.ts';
 import { CheckCondition, invalidCdb, invalidParameter, type Sense, sense } from './sense.ts';
 import { type SharedStanding, type SharedUnit, standingNow } from './shared-unit.ts';
-import type { Completion, Task } from './task.ts';
+import { type Completion, portOf, type Task } from './task.ts';
 import { reportToAll, withdrawUnitAttention } from './unit-attention.ts';
 import { unitState } from './unit-state.ts';
 
@@ -171,7 +171,7 @@ const groupHeader = record(8, {
 const portDescriptor = record(4, { relativePortId: u16(2) });
 
 function portGroups(lu: StorageObject, task: Task, extended: boolean): Uint8Array {
-  const own = groupsOf(lu).find((group) => group.tg_pt_gp_id === task.unit!.port.portGroup);
+  const own = groupsOf(lu).find((group) => group.tg_pt_gp_id === portOf(task).portGroup);
   const implicitTransitionSeconds = own?.implicit_trans_secs ?? 0;
   return encode(
     reportHeader,
@@ -220,13 +220,12 @@ async function setPortGroups(lu: StorageObject, task: Task): Promise<Completion>
       throw invalidParameter(setDescriptor.fields.state, at);
     wanted.set(id, state);
   }
-  if (lu.shared) return moveShared(lu.shared, wanted, task);
-  const changed = lu.aluaGroups.filter((group) => {
-    const state = wanted.get(group.tg_pt_gp_id);
-    return state !== undefined && state !== group.alua_access_state;
+  if (lu.shared) return moveShared(lu, lu.shared, wanted, task.nexus);
+  const changed = lu.aluaGroups.flatMap(({ name, tg_pt_gp_id, alua_access_state }) => {
+    const value = wanted.get(tg_pt_gp_id);
+    return value === undefined || value === alua_access_state ? [] : [{ value, aluaGroup: name }];
   });
-  for (const group of changed) {
-    const [value, aluaGroup] = [wanted.get(group.tg_pt_gp_id)!, group.name];
+  for (const { value, aluaGroup } of changed) {
     await lu.configure({ name: 'alua_access_state', value, aluaGroup });
     stateChanged(lu, aluaGroup);
   }
@@ -235,7 +234,12 @@ async function setPortGroups(lu: StorageObject, task: Task): Promise<Completion>
 }
 
 /** Gateways that share a unit: the one whose group is to be Active/optimized serves it, and the others stand by. */
-async function moveShared(shared: SharedUnit, wanted: ReadonlyMap<number, number>, task: Task): Promise<Completion> {
+async function moveShared(
+  lu: StorageObject,
+  shared: SharedUnit,
+  wanted: ReadonlyMap<number, number>,
+  nexus: Nexus,
+): Promise<Completion> {
   const [to] = [...wanted].find(([, state]) => state === 0) ?? [];
   // That one is not to serve it does not say who is.
   if (to === undefined) throw invalidParameter(setDescriptor.fields.state, listBytes(0));
@@ -243,6 +247,6 @@ async function moveShared(shared: SharedUnit, wanted: ReadonlyMap<number, number
     throw new CheckCondition(sense.asymmetricAccessTransition);
   });
   if (!isMoved) throw new CheckCondition(sense.setTargetPortGroupsCommandFailed);
-  withdrawUnitAttention(task.nexus, task.unit!.storageObject, sense.asymmetricAccessStateChanged);
+  withdrawUnitAttention(nexus, lu, sense.asymmetricAccessStateChanged);
   return good;
 }

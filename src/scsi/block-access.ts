@@ -217,7 +217,7 @@ export function orWrite(
   task: Task,
 ): Completion | Promise<Completion> {
   return readModifyWrite(lu, cdb, task.dataOut.length, task, (found) => {
-    for (let i = 0; i < found.length; i++) found[i] = found[i]! | task.dataOut[i]!;
+    for (const [i, byte] of found.entries()) found[i] = byte | (task.dataOut[i] ?? 0);
     return found;
   });
 }

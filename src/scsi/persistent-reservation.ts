@@ -93,7 +93,8 @@ export interface Change {
 export function register(state: PersistentReservations, added: readonly Registration[], aptpl: boolean): Change {
   const kept = state.registrations.filter((one) => !added.some((other) => same(one, other)));
   const { reservation } = state;
-  const holder = reservation?.holder && (added.find((one) => same(one, reservation.holder!)) ?? reservation.holder);
+  const before = reservation?.holder;
+  const holder = before && (added.find((one) => same(one, before)) ?? before);
   return {
     state: {
       generation: next(state),
@@ -174,9 +175,8 @@ export function preempt(
 function without(state: PersistentReservations, victims: readonly Registration[]): PersistentReservations {
   const registrations = state.registrations.filter((one) => !victims.includes(one));
   const { reservation } = state;
-  const lost =
-    reservation !== null &&
-    (reservation.holder === null ? registrations.length === 0 : victims.some((one) => same(one, reservation.holder!)));
+  const holder = reservation?.holder;
+  const lost = holder ? victims.some((one) => same(one, holder)) : registrations.length === 0;
   return { ...state, generation: next(state), registrations, reservation: lost ? null : reservation };
 }
 

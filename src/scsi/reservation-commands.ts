@@ -12,7 +12,7 @@ import { keyBytes, offersPersistent, reservationReports } from './reservation-re
 import { CheckCondition, invalidCdb, invalidParameter, sense } from './sense.ts';
 import { keptWithChange, tellOfChange, throughShared } from './shared-reservations.ts';
 import type { SharedUnit } from './shared-unit.ts';
-import type { Completion, Task } from './task.ts';
+import { type Completion, portOf, type Task } from './task.ts';
 import { preempt as abortPreempted } from './task-management.ts';
 import { decodeTransportIds } from './transport-id.ts';
 
@@ -94,7 +94,7 @@ const reserveOut = (
     if (reservations.of(lu).reserved) return conflict;
     const bytes = parameterList(task.dataOut, outList.length);
     const state = reservations.of(lu).persistent;
-    const registration = pr.registrationOf(state, task.nexus, task.unit!.port.relativePortId);
+    const registration = pr.registrationOf(state, task.nexus, portOf(task).relativePortId);
     const outcome = act({
       lu,
       task,
@@ -145,7 +145,7 @@ function registerKey({ lu, task, state, registration, list, bytes }: ReserveRequ
   const others = list.specIPt ? otherInitiators(bytes) : [];
   if (!list.specIPt && bytes.length !== outList.length) throw new CheckCondition(sense.parameterListLengthError);
   if (key === pr.noKey) return registration ? pr.unregister(state, registration, aptpl) : 'nothing';
-  const port = list.allTgPt ? null : task.unit!.port.relativePortId;
+  const port = list.allTgPt ? null : portOf(task).relativePortId;
   const own = lu.attributes.values.enforce_pr_isids === 1 ? task.nexus.initiatorPortName : task.nexus.initiatorName;
   const added = registration
     ? [{ ...registration, key }]
@@ -269,10 +269,10 @@ function announce(lu: StorageObject, task: Task, change: Change): Completion {
 const offersReserve = (lu: StorageObject): boolean => lu.attributes.values.emulate_pr === 1;
 
 /** With registrations they conflict, or change nothing where the nexus has what a persistent reservation gives. */
-function underRegistrations(lu: StorageObject, { nexus, unit }: Task): Completion | undefined {
+function underRegistrations(lu: StorageObject, task: Task): Completion | undefined {
   const state = reservations.of(lu).persistent;
   if (state.registrations.length === 0) return undefined;
-  const registration = pr.registrationOf(state, nexus, unit!.port.relativePortId);
+  const registration = pr.registrationOf(state, task.nexus, portOf(task).relativePortId);
   const { reservation } = state;
   return registration && reservation && (pr.concernsRegistrants(reservation.type) || pr.holds(state, registration))
     ? good

@@ -10,7 +10,7 @@ import * as pr from './persistent-reservation.ts';
 import { reservations } from './reservation-conflict.ts';
 import { CheckCondition, type Sense, sense } from './sense.ts';
 import { type SharedUnit, standingNow } from './shared-unit.ts';
-import type { Completion, Task } from './task.ts';
+import { type Completion, portOf, type Task } from './task.ts';
 import { addUnitAttention } from './unit-attention.ts';
 
 /** Commands about the reservations of one unit come one after the other. */
@@ -58,12 +58,12 @@ export function throughShared(
 }
 
 async function relayed(shared: SharedUnit, task: Task): Promise<Completion> {
-  const { nexus, cdb, dataOut, dataOutLength, unit } = task;
+  const { nexus, cdb, dataOut, dataOutLength } = task;
   const command = {
     initiatorName: nexus.initiatorName,
     initiatorPortName: nexus.initiatorPortName,
     targetPortName: nexus.targetPortName,
-    relativePortId: unit!.port.relativePortId,
+    relativePortId: portOf(task).relativePortId,
     cdb: Buffer.from(cdb).toString('base64'),
     data: Buffer.from(dataOut.subarray(0, dataOutLength)).toString('base64'),
   };

@@ -2,7 +2,7 @@
 
 import type { Volume } from '../backstore/backstore.ts';
 import type { IoVector } from '../system/io-vector.ts';
-import type { LogicalUnitView, Nexus, StorageObject } from './logical-unit.ts';
+import type { LogicalUnitView, Nexus, StorageObject, TargetPort } from './logical-unit.ts';
 import type { Sense } from './sense.ts';
 
 /** SAM-5 5.3.1 */
@@ -100,6 +100,12 @@ export interface WrittenRange {
   readonly lu: StorageObject;
   readonly from: number;
   readonly to: number;
+}
+
+/** The target port through which a command came to its logical unit. @throws Error for a command without one, which is a fault of ours */
+export function portOf({ unit }: Task): TargetPort {
+  if (!unit) throw new Error('a command without a logical unit');
+  return unit.port;
 }
 
 /** A command in flight. */

@@ -1,7 +1,7 @@
 /** A Unix socket that brings descriptors along with bytes (unix(7), SCM_RIGHTS). Node's sockets drop them. */
 
 import { constants } from 'node:os';
-import { addressOf, foreignCall, type WatchedDescriptor, watchDescriptor } from './ffi.ts';
+import { addressOf, type ForeignCall, foreignCall, type WatchedDescriptor, watchDescriptor } from './ffi.ts';
 import { systemError } from './system-error.ts';
 
 const SOL_SOCKET = 1;
@@ -23,8 +23,8 @@ const messageBytes = 56;
 const vectorBytes = 16;
 const at = { vector: 16, vectorCount: 24, control: 32, controlLength: 40, flags: 48 } as const;
 
-const recvmsg = foreignCall('recvmsg', 'int64', ['int', 'void *', 'int']);
-const sendmsg = foreignCall('sendmsg', 'int64', ['int', 'void *', 'int']);
+const recvmsgCall = foreignCall('recvmsg', 'int64', ['int', 'void *', 'int']);
+const sendmsgCall = foreignCall('sendmsg', 'int64', ['int', 'void *', 'int']);
 
 /** The bytes and descriptors that came; the caller closes the descriptors. Nothing: 'none yet'; the other side has gone: 'end'. */
 export type Received = { readonly bytes: number; readonly descriptors: readonly number[] } | 'none yet' | 'end';
@@ -32,15 +32,20 @@ export type Received = { readonly bytes: number; readonly descriptors: readonly 
 /** One connected socket. */
 export class DescriptorSocket {
   readonly fd: number;
+  readonly #recvmsg: ForeignCall;
+  readonly #sendmsg: ForeignCall;
   readonly #message = Buffer.alloc(messageBytes);
   readonly #vector = Buffer.alloc(vectorBytes);
   readonly #control = Buffer.alloc(controlHeaderBytes + descriptorBytes * descriptorsMax);
 
-  /** @param fd a connected Unix socket; the caller closes it */
+  /** @param fd a connected Unix socket; the caller closes it @throws a system error where there are no foreign calls */
   constructor(fd: number) {
     this.fd = fd;
     // Foreign calls have to be loaded before the first address is asked for.
-    recvmsg();
+    const [recvmsg, sendmsg] = [recvmsgCall(), sendmsgCall()];
+    if (!recvmsg || !sendmsg) throw systemError('ENOSYS', 'recvmsg');
+    this.#recvmsg = recvmsg;
+    this.#sendmsg = sendmsg;
     this.#message.writeBigUInt64LE(addressOf(this.#vector), at.vector);
     this.#message.writeBigUInt64LE(1n, at.vectorCount);
   }
@@ -55,7 +60,7 @@ export class DescriptorSocket {
     this.#point(into);
     this.#message.writeBigUInt64LE(addressOf(this.#control), at.control);
     this.#message.writeBigUInt64LE(BigInt(this.#control.length), at.controlLength);
-    const bytes = recvmsg()!.now(this.fd, this.#message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const bytes = this.#recvmsg.now(this.fd, this.#message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (bytes === -constants.errno.EAGAIN || bytes === -constants.errno.EINTR) return 'none yet';
     if (bytes === 0 || bytes === -constants.errno.ECONNRESET) return 'end';
     if (bytes < 0) throw systemError(-bytes, 'recvmsg');
@@ -76,7 +81,7 @@ export class DescriptorSocket {
     const has = descriptors.length > 0;
     this.#message.writeBigUInt64LE(has ? addressOf(this.#control) : 0n, at.control);
     this.#message.writeBigUInt64LE(has ? BigInt(length) : 0n, at.controlLength);
-    return sendmsg()!.now(this.fd, this.#message, MSG_DONTWAIT | MSG_NOSIGNAL) === bytes.length;
+    return this.#sendmsg.now(this.fd, this.#message, MSG_DONTWAIT | MSG_NOSIGNAL) === bytes.length;
   }
 
   #point(bytes: Uint8Array): void {

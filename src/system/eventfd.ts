@@ -39,8 +39,9 @@ export function takeEvent(fd: number): boolean {
     return false;
   }
   if (name !== 'anon_inode:[eventfd]') return false;
-  const flags = fcntl()?.now(fd, F_GETFL, 0) ?? -1;
-  return flags >= 0 && fcntl()!.now(fd, F_SETFL, flags | O_NONBLOCK) === 0;
+  const control = fcntl();
+  const flags = control?.now(fd, F_GETFL, 0) ?? -1;
+  return flags >= 0 && control?.now(fd, F_SETFL, flags | O_NONBLOCK) === 0;
 }
 
 /** Raises the count by 1. A count at its maximum is noticed all the same. */

@@ -24,11 +24,11 @@ export interface ForeignMemory {
 
 /** Maps memory of zeros. @throws a system error: ENOSYS where there are no foreign calls */
 export function foreignMemory(length: number): ForeignMemory {
-  const map = mmap();
-  if (!map) throw systemError('ENOSYS', 'mmap');
+  const [map, unmap] = [mmap(), munmap()];
+  if (!map || !unmap) throw systemError('ENOSYS', 'mmap');
   const address = map.now(0, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0);
   if (address < 0) throw systemError(-address, 'mmap');
   // A fork of this process, on its way to another program, would otherwise copy pages that the kernel is writing to.
   madvise()?.now(address, length, MADV_DONTFORK);
-  return { address, bytes: viewOf(address, length), release: () => void munmap()!.now(address, length) };
+  return { address, bytes: viewOf(address, length), release: () => void unmap.now(address, length) };
 }

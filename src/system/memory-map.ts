@@ -24,7 +24,8 @@ export interface MemoryMap {
 export function mapFile(fd: number, length: number, writable: boolean): MemoryMap | undefined {
   const [map, unmap] = [mmap(), munmap()];
   const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
-  const address = map && unmap ? map.now(0, length, protection, MAP_SHARED, fd, 0) : -1;
+  if (!map || !unmap) return undefined;
+  const address = map.now(0, length, protection, MAP_SHARED, fd, 0);
   if (address <= 0) return undefined;
-  return { address, length, unmap: () => void unmap!.now(address, length) };
+  return { address, length, unmap: () => void unmap.now(address, length) };
 }

@@ -37,10 +37,13 @@ export interface OwnFolder {
  * @param use a word of small letters @throws a system error
  */
 export function ownFolder(use: string): OwnFolder {
-  const fits = runDirectory !== undefined && Buffer.byteLength(runDirectory) + nameBytesMax <= pathBytesMax;
-  const place = fits ? runDirectory! : tmpdir();
+  const ours =
+    runDirectory !== undefined && Buffer.byteLength(runDirectory) + nameBytesMax <= pathBytesMax
+      ? runDirectory
+      : undefined;
+  const place = ours ?? tmpdir();
   if (!places.has(place)) clear(place);
-  if (fits) mkdirSync(place, { recursive: true, mode: 0o700 });
+  if (ours !== undefined) mkdirSync(place, { recursive: true, mode: 0o700 });
   // The folder gets the name of its kind, by which others may remove it, only once it is locked.
   const fresh = mkdtempSync(join(place, `.tcli-${use}-${process.pid}-${startTimeOf(process.pid) ?? 0}-`));
   const lock = openSync(fresh, 'r');

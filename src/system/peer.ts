@@ -42,7 +42,8 @@ export function peerOf(socket: Socket): Peer | undefined {
     const length = Uint32Array.of(value.byteLength);
     if (call.now(fd, SOL_SOCKET, option, new Uint8Array(value.buffer), new Uint8Array(length.buffer)) < 0)
       return undefined;
-    return value.subarray(0, length[0]! / 4);
+    const [bytes = 0] = length;
+    return value.subarray(0, bytes / 4);
   };
   // struct ucred: pid, uid, gid, four bytes each.
   const credentials = ask(SO_PEERCRED, 3);

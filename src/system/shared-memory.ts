@@ -42,16 +42,20 @@ function isSealed(fd: number): boolean {
 export function mapShared(fd: number, length: number): SharedMemory {
   if (!isSealed(fd)) throw systemError('EPERM', 'mmap');
   if (fstatSync(fd).size < length) throw systemError('ERANGE', 'mmap');
-  const address = mmap()!.now(0, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  const [map, unmap] = [mmap(), munmap()];
+  if (!map || !unmap) throw systemError('ENOSYS', 'mmap');
+  const address = map.now(0, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (address <= 0) throw systemError(-address, 'mmap');
-  return { bytes: viewOf(address, length), unmap: () => void munmap()!.now(address, length) };
+  return { bytes: viewOf(address, length), unmap: () => void unmap.now(address, length) };
 }
 
 /** Makes new memory, of zeros, to be shared. @returns its descriptor, which the caller closes @throws a system error */
 export function createShared(name: string, length: number): number {
-  const fd = memfdCreate()?.now(name, MFD_CLOEXEC | MFD_ALLOW_SEALING) ?? -1;
+  const [create, truncate, control] = [memfdCreate(), ftruncate(), fcntl()];
+  if (!create || !truncate || !control) throw systemError('ENOSYS', 'memfd_create');
+  const fd = create.now(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) throw systemError(-fd, 'memfd_create');
-  for (const result of [ftruncate()!.now(fd, length), fcntl()!.now(fd, F_ADD_SEALS, F_SEAL_SHRINK)])
+  for (const result of [truncate.now(fd, length), control.now(fd, F_ADD_SEALS, F_SEAL_SHRINK)])
     if (result < 0) {
       closeForeign(fd);
       throw systemError(-result, 'memfd_create');

@@ -37,6 +37,7 @@ export interface WaitingIo {
 
 /** The ring of this thread, which is there while somebody uses it. */
 let ring: IoUring | undefined;
+let inRing: WaitingIo | undefined;
 let users = 0;
 /** The reason why there is no ring. */
 let refusal: string | undefined;
@@ -69,39 +70,42 @@ const inThreads: WaitingIo = {
   },
 };
 
-const inRing: WaitingIo = {
-  pieceBytes: slotBytes,
-  takesAnyMemory: true,
-  read(fd, into, position, ended) {
-    ring!.transfer(opcode.read, fd, Math.min(into.length, slotBytes), position, (result, memory) => {
-      if (result > 0) into.set(result === slotBytes ? memory : memory.subarray(0, result));
-      ended(result);
-    });
-  },
-  write(fd, from, position, ended) {
-    const length = Math.min(from.length, slotBytes);
-    const fill = (memory: Uint8Array) => memory.set(length === from.length ? from : from.subarray(0, length));
-    ring!.transfer(opcode.write, fd, length, position, ended, fill);
-  },
-  fetch(fd, position, length, ended) {
-    ring!.command(opcode.fadvise, fd, 0, length, position, POSIX_FADV_WILLNEED, ended);
-  },
-  writeDurably(fd, durableFd, from, position, ended) {
-    // The kernel lets one thread at a time write to a file, and with O_DSYNC that thread would wait for the device. So the two steps of
-    // such a write are asked for one by one; many of the second can go on at one time.
-    inRing.write(fd, from, position, (count) => {
-      if (count <= 0) return ended(count);
-      synchronize(durableFd, position, count, (result) => ended(result < 0 ? result : count));
-    });
-  },
-  sync: (fd) => resolved('fdatasync', (ended) => synchronize(fd, 0, 0, ended)),
-  allocate: (fd, mode, position, length) =>
-    resolved('fallocate', (ended) => ring!.command(opcode.fallocate, fd, length, mode, position, 0, ended)),
-};
+function through(ring: IoUring): WaitingIo {
+  const io: WaitingIo = {
+    pieceBytes: slotBytes,
+    takesAnyMemory: true,
+    read(fd, into, position, ended) {
+      ring.transfer(opcode.read, fd, Math.min(into.length, slotBytes), position, (result, memory) => {
+        if (result > 0) into.set(result === slotBytes ? memory : memory.subarray(0, result));
+        ended(result);
+      });
+    },
+    write(fd, from, position, ended) {
+      const length = Math.min(from.length, slotBytes);
+      const fill = (memory: Uint8Array) => memory.set(length === from.length ? from : from.subarray(0, length));
+      ring.transfer(opcode.write, fd, length, position, ended, fill);
+    },
+    fetch(fd, position, length, ended) {
+      ring.command(opcode.fadvise, fd, 0, length, position, POSIX_FADV_WILLNEED, ended);
+    },
+    writeDurably(fd, durableFd, from, position, ended) {
+      // The kernel lets one thread at a time write to a file, and with O_DSYNC that thread would wait for the device. So the two steps of
+      // such a write are asked for one by one; many of the second can go on at one time.
+      io.write(fd, from, position, (count) => {
+        if (count <= 0) return ended(count);
+        synchronize(ring, durableFd, position, count, (result) => ended(result < 0 ? result : count));
+      });
+    },
+    sync: (fd) => resolved('fdatasync', (ended) => synchronize(ring, fd, 0, 0, ended)),
+    allocate: (fd, mode, position, length) =>
+      resolved('fallocate', (ended) => ring.command(opcode.fallocate, fd, length, mode, position, 0, ended)),
+  };
+  return io;
+}
 
 /** Makes a range durable. @param length 0: to the end of the file */
-function synchronize(fd: number, position: number, length: number, ended: IoEnd): void {
-  ring!.command(opcode.fsync, fd, 0, length, position, IORING_FSYNC_DATASYNC, ended);
+function synchronize(ring: IoUring, fd: number, position: number, length: number, ended: IoEnd): void {
+  ring.command(opcode.fsync, fd, 0, length, position, IORING_FSYNC_DATASYNC, ended);
 }
 
 /** The meaning of a kernel's errors when it is asked for a ring. */
@@ -112,13 +116,14 @@ const refusals: Readonly<Record<string, string>> = {
 };
 
 /** The way that is used now. */
-export const waitingIo = (): WaitingIo => (ring ? inRing : inThreads);
+export const waitingIo = (): WaitingIo => inRing ?? inThreads;
 
 /** Opens this event loop's ring, if it can be had, for as long as it has users. */
 export function joinRing(): void {
   users += 1;
   if (users > 1) return;
   ({ ring, refusal } = openRing());
+  inRing = ring && through(ring);
 }
 
 /** Notes that a user of the ring is gone; its requests have ended. */
@@ -126,7 +131,7 @@ export function leaveRing(): void {
   users -= 1;
   if (users > 0) return;
   ring?.close();
-  ring = undefined;
+  ring = inRing = undefined;
 }
 
 function openRing(): { ring: IoUring | undefined; refusal: string | undefined } {

@@ -26,7 +26,7 @@ export interface Desk {
 }
 
 /** The fabric that tgt's targets are in. */
-export const stateOf = ({ host }: Desk): FabricState => host.root.tree.fabrics.get(fabricName)!;
+export const stateOf = ({ host }: Desk): FabricState => host.root.tree.fabric(fabricName);
 
 /** Changes the tree by all steps or none, as one change: one line of the journal, one step of `undo`. @throws OperatorError */
 export async function changeTree({ host, by }: Desk, steps: Iterable<Operation>): Promise<void> {

@@ -12,10 +12,10 @@ const yes = (flag: boolean): string => (flag ? 'Yes' : 'No');
 export function showTarget(one: NumberedTarget, sessions: readonly SessionInfo[]): string {
   const { tid, target, tpg } = one;
   const labels = labelsOf(tpg);
-  const nops = [
-    ['Nop interval', 'nop_interval'],
-    ['Nop count', 'nop_count'],
-  ].flatMap(([title, name]) => (labels.has(name!) ? [`${title}: ${labels.get(name!)}`] : []));
+  const shown = { 'Nop interval': 'nop_interval', 'Nop count': 'nop_count' };
+  const nops = Object.entries(shown).flatMap(([title, name]) =>
+    labels.has(name) ? [`${title}: ${labels.get(name)}`] : [],
+  );
   return [
     `Target ${tid}: ${target.wwn}\n`,
     lines(1, ['System information:']),

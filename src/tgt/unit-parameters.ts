@@ -1,5 +1,6 @@
 /** `--params` of a unit: the meaning of each of tgt's names here. */
 
+import { entryOf } from '../attribute.ts';
 import { labelsOf, printLabels, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
@@ -58,8 +59,10 @@ export function attributesOf(
   const kept: Record<string, string> = {};
   let medium: string | undefined;
   for (const [name, value] of params) {
-    if (Object.hasOwn(texts, name)) attributes[texts[name]!] = value.slice(0, lengths[name]);
-    else if (Object.hasOwn(flags, name)) for (const attribute of flags[name]!) attributes[attribute] = digitOf(value);
+    const text = entryOf(texts, name);
+    if (text !== undefined) attributes[text] = value.slice(0, lengths[name]);
+    else if (Object.hasOwn(flags, name))
+      for (const attribute of flags[name] ?? []) attributes[attribute] = digitOf(value);
     else if (name === 'path') medium = value;
     else if (name === 'mode_page') Object.assign(attributes, modePage(value));
     else if (name === 'lbppbe') attributes['physical_block_size'] = unit.blockSize << Number(digitsOf(value));

@@ -112,8 +112,8 @@ export class ScsiDevice {
   #takeData(queue: VirtQueue, request: ChainRequest, task: Task): void {
     const [first] = request.dataOut;
     const { dataOutLength: length } = task;
-    if (request.dataOut.length === 1 && task.command!.row.lands) {
-      task.dataOut = first!.length === length ? first! : first!.subarray(0, length);
+    if (first && request.dataOut.length === 1 && task.command?.row.lands) {
+      task.dataOut = first.length === length ? first : first.subarray(0, length);
       this.#execute(queue, request, task, false);
       return;
     }
@@ -201,7 +201,7 @@ export class ScsiDevice {
       return;
     }
     const [first] = pieces;
-    if (pieces.length === 1 && first!.length === length && !request.tried && volume.readNow?.(first!, position)) {
+    if (pieces.length === 1 && first?.length === length && !request.tried && volume.readNow?.(first, position)) {
       this.#respond(queue, request, task, completion, length, 0);
       return;
     }
@@ -285,9 +285,9 @@ export class ScsiDevice {
     sense: Uint8Array | undefined,
   ): void {
     const [whole] = request.response;
-    if (whole!.length === response.length) {
-      whole!.fill(0, 0, response.fields.sense.at);
-      putResponse(whole!, code, ended, residual, sense);
+    if (whole?.length === response.length) {
+      whole.fill(0, 0, response.fields.sense.at);
+      putResponse(whole, code, ended, residual, sense);
       return;
     }
     this.#response.fill(0);

@@ -91,9 +91,10 @@ export class VhostSession {
   #inventory(): Map<number, Known> {
     const { tpg, acl } = this;
     return new Map(
-      lunsOf(tpg, acl).map((lun) => {
-        const { storageObject } = viewOf(tpg, acl, lun)!;
-        return [lun, { storageObject, bytes: storageObject.blocks * storageObject.blockSize }];
+      lunsOf(tpg, acl).flatMap((lun) => {
+        const storageObject = viewOf(tpg, acl, lun)?.storageObject;
+        if (!storageObject) return [];
+        return [[lun, { storageObject, bytes: storageObject.blocks * storageObject.blockSize }] as const];
       }),
     );
   }
