@@ -2,16 +2,23 @@
  * The exports for programs and the shell. The map of this tree, left to right (a file imports only from its own layer and
  * from layers to its left):
  *
- *     errors attribute log printable   what every layer says and declares
+ *     errors attribute log printable wildcard   what every layer says and declares
  *     system/                system calls that Node lacks
  *     wire/                  records of bytes, digests, serial numbers, key=value text
  *     backstore/             volumes: fileio, block, ramdisk, pscsi, user:…
  *     scsi/                  logical units, tasks, opcodes, sense
  *     target/                who may see which storage object under which number
- *     iscsi/ nbd/            RFC 7143; NBD for this machine itself
+ *     iscsi/ nbd/ vhost/     RFC 7143; NBD for this machine itself; vhost-user for virtual machines
  *     fabric/                what each fabric is called and can do
- *     root/                  the whole tree of objects, operations, saveconfig.json, the journal, the loops that serve
+ *     operations/            the tree of objects, and every change that can be made to it
+ *     saved/                 the tree as JSON, as saveconfig.json has it
+ *     durable/               the journal, homes, backups
+ *     cluster/               what gateways agree on in etcd
+ *     loops/                 which thread serves what
+ *     root/                  the one object that owns all of these
+ *     tgt/ import/           the words of tgt; configurations of other targets
  *     daemon/                the long-running process
+ *     library/               what programs import
  */
 
 export {
@@ -140,6 +147,7 @@ export {
   type Tpg,
 } from './target/target.ts';
 export { iqnOf, normaliseWwn } from './target/wwn.ts';
+export { isPattern, matchesPattern } from './wildcard.ts';
 
 /** Loads the part that only gateways of a cluster need. */
 export const clustering = () => import('./root/clustering.ts');

@@ -31,7 +31,7 @@ const product = files.filter((file) => !file.startsWith('test/'));
 
 /** The line of layers, left to right; a layer that stands in one string with others may not import them. */
 const layers = [
-  ['errors', 'attribute', 'log', 'printable'],
+  ['errors', 'attribute', 'log', 'printable', 'wildcard'],
   ['system'],
   ['wire'],
   ['backstore'],

@@ -10,7 +10,7 @@ import type { SecretPlace } from '../../src/index.ts';
 import { parseCommandLine } from '../session/command-line.ts';
 import { secretPlace } from '../session/given-secret.ts';
 import { readTrialLine, type TrialLine } from '../session/trial-line.ts';
-import type { ClientQuestion, OutputSink } from './protocol.ts';
+import type { AskedWords, ClientQuestion, OutputSink } from './protocol.ts';
 
 /** A larger file is not read. */
 const fileBytesMax = 1 << 20;
@@ -19,13 +19,19 @@ const fileBytesMax = 1 << 20;
 const othersMayRead = 0o004;
 
 /** Asks for a file or a variable. @throws OperatorError when it cannot be had */
-export async function askClient(sink: OutputSink, question: ClientQuestion): Promise<string> {
+export async function askClient(
+  sink: OutputSink,
+  question: ClientQuestion,
+  { what = nameOf(question), hint }: AskedWords = {},
+): Promise<string> {
   const { text, error, warning } = parseAnswer(await (sink.read?.(question) ?? answerHere(question)));
-  const what = question.kind === 'file' ? question.path : `the variable ${question.name}`;
-  if (text === undefined) throw new OperatorError(`Cannot read ${what}: ${error ?? 'nobody can do that here'}`);
+  if (text === undefined) throw new OperatorError(`Cannot read ${what}: ${error ?? 'nobody can do that here'}`, hint);
   if (warning !== undefined) sink.write(`${printable(warning)}\n`, 'error');
   return text;
 }
+
+const nameOf = (question: ClientQuestion): string =>
+  question.kind === 'file' ? question.path : `the variable ${question.name}`;
 
 type Answer = { readonly [word in 'text' | 'error' | 'warning']?: string };
 

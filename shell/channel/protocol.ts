@@ -56,6 +56,13 @@ export type ClientQuestion =
   | { readonly kind: 'file'; readonly path: string; readonly secret?: true }
   | { readonly kind: 'variable'; readonly name: string };
 
+/** The words of the error when a file or a variable cannot be had. */
+export interface AskedWords {
+  /** What cannot be read. Absent: the path of the file, or the name of the variable. */
+  readonly what?: string;
+  readonly hint?: string;
+}
+
 /** The answer to a `TopQuestion` where what is printed goes elsewhere: into a file, or through grep. */
 export const asLines = 'lines';
 

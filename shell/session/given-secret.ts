@@ -51,17 +51,9 @@ export async function secretOf(
 }
 
 async function read(name: string, place: ClientQuestion, askClient: Context['askClient']): Promise<string> {
-  try {
-    return (await askClient(place)).replace(/\r?\n$/, '');
-  } catch (error) {
-    if (!(error instanceof OperatorError)) throw error;
-    const reason = error.message.slice(error.message.lastIndexOf(': ') + 2);
-    const what = place.kind === 'file' ? 'file' : 'variable';
-    throw new OperatorError(
-      `Cannot read the ${what} that ${name}=@… names: ${reason}`,
-      `${ways(name)}. A secret that begins with @ has two of them: @@`,
-    );
-  }
+  const what = `the ${place.kind} that ${name}=@… names`;
+  const hint = `${ways(name)}. A secret that begins with @ has two of them: @@`;
+  return (await askClient(place, { what, hint })).replace(/\r?\n$/, '');
 }
 
 const ways = (name: string): string =>

@@ -3,7 +3,7 @@
  * one. What has such a character in its name is meant by that name first, and quotes leave the characters as they are.
  */
 
-import { OperatorError } from '../../src/index.ts';
+import { isPattern, matchesPattern, OperatorError } from '../../src/index.ts';
 import type { CommandLine, Word } from './command-line.ts';
 import { commandNamed } from './common-commands.ts';
 import type { Context, Given, Node, ShellCommand } from './node.ts';
@@ -18,21 +18,7 @@ export interface Aim {
 }
 
 /** Whether a word is to be matched: it is not in quotes. */
-const isPattern = (line: string, { text, from, to }: Word): boolean =>
-  /[*?]/.test(text) && line.slice(from, to) === text;
-
-/** Whether a name is what a pattern says. Its time is bounded by the product of both lengths. */
-export function matches(pattern: string, name: string): boolean {
-  let [at, star, mark] = [0, -1, 0];
-  for (let next = 0; next < name.length; ) {
-    if (pattern[at] === '*') [star, mark, at] = [at, next, at + 1];
-    else if (at < pattern.length && (pattern[at] === '?' || pattern[at] === name[next]))
-      [at, next] = [at + 1, next + 1];
-    else if (star < 0) return false;
-    else [mark, next, at] = [mark + 1, mark + 1, star + 1];
-  }
-  return /^\**$/.test(pattern.slice(at));
-}
+const isMatched = (line: string, { text, from, to }: Word): boolean => isPattern(text) && line.slice(from, to) === text;
 
 /** The nodes that a path with patterns in it names. @throws OperatorError when there is none */
 function nodesAt(text: string, from: Node): Node[] {
@@ -58,12 +44,12 @@ const isThere = (text: string, from: Node): boolean => {
 
 /** The first node that a path names, which may have patterns in it. @throws OperatorError when there is none */
 export const nodeAt = (text: string, from: Node, bookmarks: ReadonlyMap<string, string>): Node =>
-  /[*?]/.test(text) ? nodesAt(text, from)[0]! : resolvePath(text, from, bookmarks);
+  isPattern(text) ? nodesAt(text, from)[0]! : resolvePath(text, from, bookmarks);
 
 function below(node: Node, step: string): Node[] {
   const named = node.child(step);
   if (named) return [named];
-  return /[*?]/.test(step) ? node.children().filter(({ name }) => matches(step, name)) : [];
+  return isPattern(step) ? node.children().filter(({ name }) => matchesPattern(step, name)) : [];
 }
 
 /**
@@ -79,10 +65,10 @@ export function aimsOf(
 ): Aim[] | undefined {
   const { path, command } = line;
   if (path?.text === '*') return current.children().map((node) => ({ node, command: command?.text ?? 'ls', line }));
-  const nodes = path && isPattern(text, path) && !isThere(path.text, current) ? nodesAt(path.text, current) : undefined;
+  const nodes = path && isMatched(text, path) && !isThere(path.text, current) ? nodesAt(path.text, current) : undefined;
   if (!command) return nodes?.map((node) => ({ node, command: 'ls', line }));
   const [word] = line.positional;
-  if (!nodes && !(word && isPattern(text, word))) return undefined;
+  if (!nodes && !(word && isMatched(text, word))) return undefined;
   const from = nodes ?? [path ? resolvePath(path.text, current, bookmarks) : current];
   const aims = from.flatMap(
     (node) => aimsAt(text, line, node, command.text) ?? [{ node, command: command.text, line }],
@@ -93,7 +79,7 @@ export function aimsOf(
 /** A parameter that is a path, or names what is to go, may be a pattern, too. */
 function aimsAt(text: string, line: CommandLine, node: Node, name: string): Aim[] | undefined {
   const [word] = line.positional;
-  if (!word || !isPattern(text, word)) return undefined;
+  if (!word || !isMatched(text, word)) return undefined;
   const command = commandNamed(node, name);
   const [parameter] = command.parameters;
   const others = line.positional.slice(1);
@@ -103,7 +89,7 @@ function aimsAt(text: string, line: CommandLine, node: Node, name: string): Aim[
   const around = { preferences: undefined as never, given: {}, fileNamed: (file: string) => file };
   const names = Array.from(parameter.suggest(node, around), (one) => (typeof one === 'string' ? one : one[0]));
   if (names.includes(word.text)) return undefined;
-  const found = names.filter((one) => matches(word.text, one));
+  const found = names.filter((one) => matchesPattern(word.text, one));
   if (found.length === 0)
     throw new OperatorError(`Nothing matches ${word.text}`, `Here: ${names.slice(0, 5).join(', ') || 'none'}`);
   return found.map((one) => ({

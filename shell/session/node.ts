@@ -15,7 +15,7 @@ import type {
   Value,
   ValueType,
 } from '../../src/index.ts';
-import type { ClientQuestion, OutputSink, Terminal } from '../channel/protocol.ts';
+import type { AskedWords, ClientQuestion, OutputSink, Terminal } from '../channel/protocol.ts';
 import type { Preferences } from './preferences.ts';
 
 /** The text that `ls` shows in brackets; an empty text is drawn as OK, ERROR or ... (healthy, not, neither). */
@@ -258,7 +258,7 @@ export interface Context {
   /** The path of a file as a Unix shell takes it: `~` is the home directory, and a relative name starts in the person's folder. */
   fileNamed(name: string): string;
   /** The contents of a file, or of a variable, of the person who types, with that person's rights. @throws OperatorError */
-  askClient(question: ClientQuestion): Promise<string>;
+  askClient(question: ClientQuestion, words?: AskedWords): Promise<string>;
   /**
    * Applies one operation through the engine's one door, and shows its notes. All operations of a line are one change: the tree has each
    * of them at once, and messages from the first one on are shown when the line has ended and the change is made.

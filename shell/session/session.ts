@@ -206,7 +206,7 @@ export class ShellSession implements ShellBackend {
     const run: Run = { ...given, part, change: new LineChange(this.#host.root, { part, givenUp: given.signal }) };
     try {
       if (line !== undefined) await this.#runLine(line, run);
-      else await this.#runLines(await askClient(run.sink, { kind: 'file', path: file! }), file!, run);
+      if (file !== undefined) await this.#runLines(await askClient(run.sink, { kind: 'file', path: file }), file, run);
     } catch (error) {
       await run.change.giveUp(error);
       throw error;
@@ -275,7 +275,7 @@ export class ShellSession implements ShellBackend {
       },
       resolve: (path, from) => resolvePath(path, from ?? node, this.#preferences.bookmarks),
       fileNamed: this.#fileNamed,
-      askClient: (question) => askClient(sink, question),
+      askClient: (question, words) => askClient(sink, question, words),
       goTo: (path, visit) => this.#goTo(path, sink, visit),
       leave: () => {
         run.exit = true;

@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { statOf } from '../system/stat.ts';
+import { isPattern, matchesPattern } from '../wildcard.ts';
 import { type At, keywordOf } from './imported.ts';
 import { SourceFiles } from './source-files.ts';
 
@@ -106,12 +107,12 @@ function filesOf(name: string, from: string, files: SourceFiles, at: At): string
   const path = resolve(dirname(from), name);
   const pattern = basename(path);
   if (statOf(path)?.isDirectory()) return filesIn(path, '*');
-  return /[*?]/.test(pattern) ? filesIn(dirname(path), pattern) : [path];
+  return isPattern(pattern) ? filesIn(dirname(path), pattern) : [path];
 }
 
 function filesIn(folder: string, pattern: string): string[] {
   try {
-    const names = readdirSync(folder).filter((one) => !one.startsWith('.') && matches(one, pattern));
+    const names = readdirSync(folder).filter((one) => !one.startsWith('.') && matchesPattern(pattern, one));
     return names
       .sort()
       .map((one) => join(folder, one))
@@ -119,29 +120,6 @@ function filesIn(folder: string, pattern: string): string[] {
   } catch {
     return [];
   }
-}
-
-/**
- * Whether a name matches a pattern with `*` and `?`. The match goes back to the last `*` alone: a regular expression would try all of
- * them with one another.
- */
-function matches(name: string, pattern: string): boolean {
-  let [at, of] = [0, 0];
-  let star = -1;
-  let from = 0;
-  while (at < name.length) {
-    if (pattern[of] === '*') {
-      star = of++;
-      from = at;
-    } else if (pattern[of] === '?' || pattern[of] === name[at]) {
-      at += 1;
-      of += 1;
-    } else if (star >= 0) {
-      of = star + 1;
-      at = ++from;
-    } else return false;
-  }
-  return /^\**$/.test(pattern.slice(of));
 }
 
 const textOf = (path: string, files: SourceFiles, at: At): string =>

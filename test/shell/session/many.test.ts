@@ -1,7 +1,6 @@
 // One line for many nodes. What the commands do is tested where they live.
 
-import { afterEach, beforeEach, expect, it, test } from 'vitest';
-import { matches } from '../../../shell/session/many.ts';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { openShell, removeHome, type TestShell } from '../../support/shell.ts';
 
 let shell: TestShell;
@@ -18,21 +17,6 @@ afterEach(async () => {
 });
 
 const disks = () => [...shell.host.root.tree.storageObjects.get('ramdisk')!.keys()];
-
-test.each([
-  ['*', '', true],
-  ['disk*', 'disk', true],
-  ['disk?', 'disk', false],
-  ['disk?', 'disk12', false],
-  ['*k?', 'disk0', true],
-  ['*a*b', 'xaxbxb', true],
-  ['*a*b', 'xaxbx', false],
-  ['a.b', 'aXb', false],
-])('%s and %j', (pattern, name, is) => expect(matches(pattern, name)).toBe(is));
-
-it('the worst pattern and name are compared in a moment', () => {
-  expect(matches(`${'*a'.repeat(120)}b`, 'a'.repeat(255))).toBe(false);
-});
 
 it('runs a command at each node, and says where; a path of ls may be a pattern, too', async () => {
   expect(await shell.run('/backstores/ramdisk/disk*/ get attribute block_size')).toBe(
