@@ -32,7 +32,7 @@ interface Management {
 }
 
 /**
- * A function that is about all tasks of a LUN: it waits for the commands numbered before it (RFC 7143 4.2.3.2). It does
+ * A function that is about all tasks of a LUN: it waits for the commands numbered before it (RFC 7143 4.2.3.3). It does
  * not wait for data that was asked for: open-iscsi sends none any more once it has asked for a reset (FastAbort), and
  * the transfer tags of an ended task are not used again.
  */
@@ -116,7 +116,7 @@ async function abort({ session, nexus, request, lun, connection }: Management): 
 
 /** TARGET WARM RESET and COLD RESET (RFC 7143 11.5.1): every logical unit; a cold one ends the sessions after its answer. */
 async function reset({ nexus, session, request }: Management): Promise<number> {
-  // RFC 7143 4.2.3.2: what is numbered before it counts as received, and ends with the rest.
+  // RFC 7143 4.2.3.3: what is numbered before it counts as received, and ends with the rest.
   for (const command of session.commands)
     if (!command.task && distance(command.cmdSn, request.cmdSn) > 0) command.connection.forget(command);
   session.plug(request.cmdSn);

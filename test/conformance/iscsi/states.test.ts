@@ -114,7 +114,7 @@ describe('RFC 7143 11.5: task management', () => {
     initiator.inbox.map(({ values }) => [values['initiatorTaskTag'], values['response'], values['expCmdSn']]);
 
   it.each(['ABORT TASK SET', 'CLEAR TASK SET', 'LOGICAL UNIT RESET'] as const)(
-    '4.2.3.2: %s waits for the commands that are numbered before it',
+    '4.2.3.3: %s waits for the commands that are numbered before it',
     async (name) => {
       const { initiator, tag } = await behindGap(name);
       expect(initiator.inbox).toEqual([]);
@@ -129,7 +129,7 @@ describe('RFC 7143 11.5: task management', () => {
     },
   );
 
-  it('4.2.3.2: for WARM RESET the commands that are numbered before it count as received', async () => {
+  it('4.2.3.3: for WARM RESET the commands that are numbered before it count as received', async () => {
     const { initiator } = await behindGap('WARM RESET');
     expect(answers(initiator)).toEqual([[99, 0, 3]]);
     expect(initiator.inbox[0]?.values['maxCmdSn']).toBe(66);
