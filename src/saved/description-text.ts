@@ -2,6 +2,7 @@
 
 import { OperatorError } from '../errors.ts';
 import { isRaw, type Raw } from '../operations/raw.ts';
+import { isSecret } from '../target/auth.ts';
 import { repetitionIn } from './described-objects.ts';
 import { descriptionSchema, faultsIn } from './description-schema.ts';
 import { readDocuments, type YamlDocument, yaml } from './yaml-documents.ts';
@@ -72,7 +73,7 @@ async function resolved(value: unknown, secret: (place: SecretPlace) => Promise<
   if (Array.isArray(value)) return Promise.all(value.map((one) => resolved(one, secret)));
   if (!isRaw(value)) return value;
   const entries = Object.entries(value).map(async ([key, inner]) => {
-    const place = key.endsWith('password') && isRaw(inner) ? (inner as unknown as SecretPlace) : undefined;
+    const place = isSecret(key) && isRaw(inner) ? (inner as unknown as SecretPlace) : undefined;
     return [key, place ? await secret(place) : await resolved(inner, secret)] as const;
   });
   return Object.fromEntries(await Promise.all(entries));

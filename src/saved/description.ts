@@ -213,7 +213,7 @@ export async function describeTree(tree: Tree, secrets: DescribedSecrets): Promi
   const fresh = wholeForms(dumpTree(freshTree));
   let number = 0;
   const hide = (key: string, value: unknown): unknown => {
-    if (secrets === 'plain' || (!isSecret(key) && key !== 'password')) return value;
+    if (secrets === 'plain' || !isSecret(key)) return value;
     number += 1;
     return { env: `TCLI_SECRET_${number}` };
   };
