@@ -53,7 +53,11 @@ export function allCounts(tree: Tree, all: readonly LoopCounts[]): LoopCounts {
   );
   return {
     storageObjects: Array.from(tree.allStorageObjects(), ({ path }) => counted.get(path) ?? { ...noCounts, path }),
-    ways: Array.from(ways.values(), (same) => (same.length === 1 ? same[0]! : { ...same[0]!, ...together(same) })),
+    ways: [...ways.values()].flatMap((same) => {
+      const [first] = same;
+      if (!first) return [];
+      return same.length === 1 ? first : { ...first, ...together(same) };
+    }),
   };
 }
 

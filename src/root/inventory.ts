@@ -148,7 +148,7 @@ export class InventoryRows {
       lun: index,
       disk: storageObject.path,
       size: sizeOf(storageObject),
-      mappedFor: [...this.#usersAt(tpg).get(lun)!.acls],
+      mappedFor: [...this.#usersOf(lun).acls],
       forEverybody: admitsWithoutAcl(tpg),
       sessions: this.usersOf(lun).length,
       problem: storageObject.missing ?? this.#root.lunProblem(lun)?.message ?? '',
@@ -225,10 +225,14 @@ export class InventoryRows {
 
   /** The sessions that see a LUN. */
   usersOf(lun: Lun): readonly SessionInfo[] {
-    return this.#usersAt(lun.tpg).get(lun)!.sessions;
+    return this.#usersOf(lun).sessions;
   }
 
   /** The users of all LUNs of a TPG, found out at once: there may be many LUNs, and many sessions that see them. */
+  #usersOf(lun: Lun): Users {
+    return this.#usersAt(lun.tpg).get(lun) ?? { acls: new Set(), sessions: [] };
+  }
+
   #usersAt(tpg: Tpg): ReadonlyMap<Lun, Users> {
     const known = this.#users.get(tpg);
     if (known) return known;
