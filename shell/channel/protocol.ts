@@ -58,7 +58,7 @@ export type ClientQuestion =
 
 /** The words of the error when a file or a variable cannot be had. */
 export interface AskedWords {
-  /** What cannot be read. Absent: the path of the file, or the name of the variable. */
+  /** The words for the thing that cannot be read. Absent: the path of the file, or the name of the variable. */
   readonly what?: string;
   readonly hint?: string;
 }
