@@ -129,7 +129,11 @@ export {
   authTable,
   isMutual,
   letsIn,
+  livingAuth,
+  passingAuthKeys,
   shownValue,
+  takesOld,
+  untilTold,
 } from './target/auth.ts';
 export type { Fabric } from './target/fabric.ts';
 export { type Fence, standingFences } from './target/fences.ts';

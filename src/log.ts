@@ -164,6 +164,10 @@ export const logEvents = {
   },
   'iscsi portal drained': { level: 'info', doc: 'The last initiator that came through a drained portal has gone.' },
   'iscsi login': { level: 'info', doc: 'An initiator has logged in.' },
+  'iscsi old secret used': {
+    level: 'info',
+    doc: 'An initiator has proved itself by a secret of `owner` that was renewed since, and is still taken.',
+  },
   'iscsi login redirected': {
     level: 'info',
     doc: 'An initiator was sent to another portal, as the attribute `redirect` of its TPG or `drain` of the portal says.',

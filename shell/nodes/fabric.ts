@@ -23,6 +23,7 @@ import {
 } from '../session/node.ts';
 import { accountCommands, accountsSettings } from './access.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
+import { secretCommands } from './renew-secret.ts';
 import { programVersion } from './root-commands.ts';
 import { clientLines, createTpg, target } from './target.ts';
 import { tpg } from './tpg.ts';
@@ -124,7 +125,12 @@ export const fabric: NodeType<FabricState> = {
   groups: (state) => (state.fabric.features.includes('discovery_auth') ? [discoveryAuthGroup(state)] : []),
   commands: ({ fabric: { features } }) => ({
     ...fabricCommands,
-    ...(features.includes('discovery_auth') && accountCommands),
+    ...(features.includes('discovery_auth') && {
+      ...accountCommands,
+      ...secretCommands<FabricState>('discovery_auth', ({ fabric, discoveryAuth: auth }) => ({
+        ...{ paths: [`/${fabric.name}`], auth },
+      })),
+    }),
   }),
 };
 

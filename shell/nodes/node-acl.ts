@@ -29,6 +29,7 @@ import { lunType } from './lun-type.ts';
 import { createLun, labelOf, storageObjectPaths } from './luns.ts';
 import { copyAcl, renameAcl } from './moving.ts';
 import { storageObjectNamed } from './named-storage-object.ts';
+import { secretCommands } from './renew-secret.ts';
 import { disksCommand } from './users.ts';
 
 /** Everything shown is the first member's. */
@@ -128,6 +129,10 @@ export const nodeAcl: NodeType<AclGroup> = {
     }),
     rename: renameAcl,
     copy: copyAcl,
+    ...secretCommands<AclGroup>('auth', (group) => ({
+      paths: group.members.map(pathOf),
+      auth: first(group).auth,
+    })),
     disks: disksCommand<AclGroup>(first),
     info: commandOf<AclGroup>()({
       doc: 'Shows its CHAP words, its tag, its queue depth, and the initiators that it stands for.',

@@ -19,6 +19,7 @@ import { infoCommand } from './info.ts';
 import { luns } from './luns.ts';
 import { copyTarget, renameTarget } from './moving.ts';
 import { portals } from './portals.ts';
+import { secretCommands } from './renew-secret.ts';
 
 const tpgCommands: Commands<Tpg> = {
   enable: switchCommand(true),
@@ -48,6 +49,8 @@ export const tpg: NodeType<Tpg> = {
   commands: (one) => ({
     ...tpgCommands,
     ...(one.target.only && onlyCommands),
+    ...(one.target.fabric.features.includes('auth') &&
+      secretCommands<Tpg>('auth', ({ path, auth }) => ({ paths: [path], auth }))),
     ...(one.target.fabric.features.includes('nps') && { ...accessCommands, ...fenceCommands }),
   }),
 };

@@ -65,14 +65,14 @@ export const why = commandOf<Host>()({
         all.length === 0 ? 'Nobody was refused since this process began.' : all.map(shownRefusal).join('\n'),
       );
     }
-    const { initiator, walks, refusals } = await whyRefused(root, onlookers.refusals, question);
+    const { initiator, walks, refusals } = await whyRefused(root, onlookers, question);
     const isOne = walks.length === 1 || question.target !== undefined;
     for (const walk of walks) print((isOne ? wholeWalk : shortWalk)(initiator, walk));
     if (refusals.length > 0) print(['', 'Refused lately:', ...refusals.slice(0, 3).map(shownRefusal)].join('\n'));
   },
   json({ root, onlookers }, _context, given) {
     const question = questionIn(given);
-    return question ? whyRefused(root, onlookers.refusals, question) : onlookers.refusals.latest();
+    return question ? whyRefused(root, onlookers, question) : onlookers.refusals.latest();
   },
 });
 

@@ -10,8 +10,10 @@ import {
   authProblem,
   authTable,
   hidden,
+  livingAuth,
   type Operation,
   OperatorError,
+  passingAuthKeys,
   syntaxError,
   types,
   type ValueType,
@@ -104,8 +106,12 @@ export const authGroup = (
   advice: () => authAdvice(auth),
 });
 
-const authSettings = (auth: Auth): Setting[] =>
-  authKeys.map((name) => ({ name, ...authTable[name], type: types.string, value: auth[name], readOnly: false }));
+const authSettings = (words: Auth, auth = livingAuth(words, Date.now())): Setting[] =>
+  authKeys.flatMap((name) =>
+    passingAuthKeys.includes(name) && auth[name] === ''
+      ? []
+      : [{ name, ...authTable[name], type: types.string, value: auth[name], readOnly: false }],
+  );
 
 const nowOf = (setting: Setting): string => `Now: ${shownOf(setting) || 'empty'}.`;
 

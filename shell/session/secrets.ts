@@ -28,6 +28,10 @@ const isLikeSet = (word: string): boolean => isNear(word.toLowerCase(), 'set', 1
 /** Names that are no secrets themselves, and whose values need not be. */
 const publicNames: readonly string[] = [...authKeys, ...authGroups, 'enable', 'accounts'];
 const isPublic = (name: string): boolean => publicNames.includes(name) && !isSecret(name);
+/** The words of `share` that are no secrets, wherever they stand; its `chap` is the name of a user. */
+export const publicOfShare: readonly string[] = ['size', 'allow', 'chap', 'read_only', 'port', 'name'];
+/** Whether a value is a plain word: more may be a secret that was typed into the wrong place. */
+const isPlain = (text: string): boolean => /^[\w.-]*$/.test(text);
 
 /** The depth to which quotes within quotes are looked into. */
 const depthMax = 2;
@@ -51,8 +55,10 @@ export function secretsIn(line: string, depth = 0): Span[] {
     const begins = (isSetting && isLikeGroup(text)) || authGroups.some((group) => group === text) || isNearSecret(text);
     if (word !== path && begins) from = Math.min(from, word.to);
   }
+  const isOfShare = (name: string) => command?.text === 'share' && publicOfShare.includes(name);
   for (const { name, value } of keywords)
-    if (isLikeSecret(name.text) || (name.from > from && !isPublic(name.text))) {
+    if (isOfShare(name.text) && isPlain(value.text)) continue;
+    else if (isLikeSecret(name.text) || (name.from > from && !isPublic(name.text))) {
       hide(value);
       from = Math.min(from, value.to);
     }

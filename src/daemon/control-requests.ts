@@ -85,7 +85,7 @@ export const controlRequests: Readonly<
       if (typeof word !== 'string' && (name === 'initiator' || word !== undefined))
         throw new OperatorError(`${name} must be a string`);
     await host.root.observe();
-    return { is: 'why', ...(await whyRefused(host.root, host.onlookers.refusals, words as unknown as WhyQuestion)) };
+    return { is: 'why', ...(await whyRefused(host.root, host.onlookers, words as unknown as WhyQuestion)) };
   },
   owners: async ({ host }, message) => ({ is: 'owners', ...(await owners(host, message)) }),
   async watch({ watches }, message) {

@@ -9,6 +9,7 @@ import { dirname } from 'node:path';
 import { printSize } from '../backstore/backstore.ts';
 import { credentialsOf, discoveryCredentials, whyNobodyCan } from '../iscsi/credentials.ts';
 import type { Host } from '../root/host.ts';
+import type { OldSecretUses } from '../root/old-secrets.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { ownAddresses } from '../system/own-addresses.ts';
 import { type Auth, hasCredentials, isMutual, isWeak, secretBytesMin } from '../target/auth.ts';
@@ -78,6 +79,7 @@ const checks: readonly DoctorCheck[] = [
     look: ({ root }) => iscsiTpgs(root.tree.fabrics).flatMap(({ state, tpg }) => openFindings(state, tpg)),
   },
   { name: 'chap', look: ({ root }) => chapFindings(root.tree.fabrics) },
+  { name: 'old secret', look: ({ root, onlookers }) => oldSecrets(root.tree.fabrics, onlookers.oldSecrets) },
   { name: 'sees nothing', look: ({ root }) => iscsiTpgs(root.tree.fabrics).flatMap(({ tpg }) => blindFindings(tpg)) },
 ];
 
@@ -267,6 +269,25 @@ function chapFindings(fabrics: ReadonlyMap<string, FabricState>): Found[] {
     ...owners.flatMap(({ owner, auth }) => weakSecrets(owner, 'auth', auth)),
     ...discovery.flatMap(({ owner, auth }) => weakSecrets(owner, 'discovery_auth', auth)),
   ];
+}
+
+/** Secrets that were renewed, and whose predecessors are still taken. */
+function oldSecrets(fabrics: ReadonlyMap<string, FabricState>, uses: OldSecretUses): Found[] {
+  const owners = [...tpgsOf(fabrics)].flatMap(({ tpg: { path, auth, acls } }) => [
+    { owner: path, node: path, auth },
+    ...Array.from(acls.values(), (acl) => ({
+      ...{ owner: `${path}/acls/${acl.wwn}`, node: `${path}/acls/${acl.tag || acl.wwn}` },
+      auth: acl.auth,
+    })),
+  ]);
+  const discovery = Array.from(fabrics.values(), ({ fabric, discoveryAuth: auth }) => ({
+    ...{ owner: 'discovery_auth', node: `/${fabric.name}` },
+    auth,
+  }));
+  return [...owners, ...discovery].flatMap(({ owner, node, auth }) => {
+    const says = uses.describe(owner, auth);
+    return says === undefined ? [] : [advice(says, `${node} end_overlap`)];
+  });
 }
 
 const weakSecrets = (owner: string, group: string, auth: Auth): Found[] =>

@@ -23,8 +23,9 @@ export class Authentication {
   readonly #random: (bytes: number) => Uint8Array;
   #step: 'method' | 'algorithm' | 'response' | 'done' = 'method';
   #challenge: Challenge | undefined;
-  /** Whether the initiator proved its identity. */
+  /** Whether the initiator proved its identity, and whether by a secret that was renewed since. */
   proven = false;
+  byOldSecret = false;
 
   constructor(credentials: Credentials, random: (bytes: number) => Uint8Array) {
     this.#credentials = credentials;
@@ -98,11 +99,13 @@ export class Authentication {
       const responseRight = verifyResponse(ours, password, response ?? '');
       return nameRight && responseRight;
     });
-    if (!right.includes(true)) throw failure(`CHAP name or secret is wrong for ${owner}`);
+    const proof = accounts[right.indexOf(true)];
+    if (!proof) throw failure(`CHAP name or secret is wrong for ${owner}`);
     // RFC 7143 9.2.1: an initiator that answers with our own response may only have heard it from us.
     if (isMutual(auth) && verifyResponse(ours, auth.mutual_password, response ?? ''))
       throw failure(`password and mutual_password are the same for ${owner}: set another one`);
     this.proven = true;
+    this.byOldSecret = proof.isOld === true;
     this.#step = 'done';
     return this.#mutual(ours, pairs.get('CHAP_I'), pairs.get('CHAP_C'));
   }

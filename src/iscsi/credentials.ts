@@ -1,6 +1,6 @@
 /** The credentials that a login needs: those of discovery, of a TPG, or of its ACL. */
 
-import { type Account, type Auth, authProblem, hasCredentials } from '../target/auth.ts';
+import { type Account, type Auth, authProblem, hasCredentials, takesOld } from '../target/auth.ts';
 import type { FabricState, NodeAcl, Tpg } from '../target/target.ts';
 
 /** The proof that a login needs of either side. */
@@ -12,16 +12,16 @@ export interface Credentials {
   /** The words by which the target proves itself. */
   readonly auth: Auth;
   /** The accounts, of which an initiator may prove any. */
-  readonly accounts: readonly Account[];
+  readonly accounts: readonly (Account & { readonly isOld?: true })[];
   /** The path of the object that the credentials belong to, for the log: `/iscsi/…/tpg1`. */
   readonly owner: string;
 }
 
-/** An explicit ACL has credentials of its own; the TPG's are those of demo mode. */
-export function credentialsOf(state: FabricState, tpg: Tpg, acl: NodeAcl | undefined): Credentials {
+/** An explicit ACL has credentials of its own; the TPG's are those of demo mode. @param date in milliseconds since 1970 */
+export function credentialsOf(state: FabricState, tpg: Tpg, acl: NodeAcl | undefined, date = Date.now()): Credentials {
   const own = acl ? Number(acl.attributes.values['authentication'] ?? -1) : -1;
   return {
-    ...accountsOf(state, acl?.auth ?? tpg.auth, acl ? [] : tpg.accounts),
+    ...accountsOf(state, acl?.auth ?? tpg.auth, acl ? [] : tpg.accounts, date),
     required: (own === -1 ? tpg.attribute('authentication') : own) === 1,
     methods: tpg.parameter('AuthMethod').split(','),
     owner: acl ? `${tpg.path}/acls/${acl.wwn}` : tpg.path,
@@ -29,20 +29,23 @@ export function credentialsOf(state: FabricState, tpg: Tpg, acl: NodeAcl | undef
 }
 
 /** The credentials of discovery. */
-export const discoveryCredentials = (state: FabricState): Credentials => ({
-  ...accountsOf(state, state.discoveryAuth, state.discoveryAccounts),
+export const discoveryCredentials = (state: FabricState, date = Date.now()): Credentials => ({
+  ...accountsOf(state, state.discoveryAuth, state.discoveryAccounts, date),
   required: state.discoveryAuthEnabled,
   methods: ['CHAP', 'None'],
   owner: 'discovery_auth',
 });
 
 /** The words of a TPG, an ACL or discovery, and the accounts that it takes besides. */
-function accountsOf({ accounts }: FabricState, auth: Auth, names: readonly string[]) {
+function accountsOf({ accounts }: FabricState, auth: Auth, names: readonly string[], date: number) {
   const others = names.flatMap((userid) => {
     const password = accounts.get(userid);
     return password ? [{ userid, password }] : [];
   });
-  return { auth, accounts: [...(hasCredentials(auth) ? [auth] : []), ...others] };
+  const own = hasCredentials(auth) ? [auth] : [];
+  const { userid, old_password: password } = auth;
+  const old = own.length > 0 && takesOld(auth, date) ? [{ userid, password, isOld: true as const }] : [];
+  return { auth, accounts: [...own, ...old, ...others] };
 }
 
 /** The methods that an initiator may choose from (RFC 7143 12.1). */

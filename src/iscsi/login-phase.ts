@@ -73,6 +73,9 @@ export class LoginPhase {
       connection.join(session, loggedIn);
       this.#answer(request, answer, session.tsih);
       connection.enterFullFeature();
+      const { oldSecretOf: owner, initiatorName: initiator } = loggedIn;
+      if (owner !== undefined)
+        connection.host.log({ level: 'info', event: 'iscsi old secret used', detail: { initiator, owner } });
     };
     const confirm = () => {
       if (connection.closed) throw new ConnectionError('the connection closed before its login was answered');

@@ -67,6 +67,8 @@ export interface LoggedIn<S extends JoinableSession> {
   readonly tpg: Tpg | undefined;
   readonly acl: NodeAcl | undefined;
   readonly authenticated: boolean;
+  /** The owner of the old secret by which the initiator proved itself; undefined: it used none. */
+  readonly oldSecretOf: string | undefined;
   readonly parameters: NegotiatedParameters;
   /** The session that the connection joins. */
   readonly session: S | undefined;
@@ -183,8 +185,8 @@ export class Login<S extends JoinableSession> {
   }
 
   #credentials(tpg: Tpg | undefined, acl: NodeAcl | undefined): Credentials {
-    const { state } = this.#context;
-    return tpg ? credentialsOf(state, tpg, acl) : discoveryCredentials(state);
+    const { state, date } = this.#context;
+    return tpg ? credentialsOf(state, tpg, acl, date()) : discoveryCredentials(state, date());
   }
 
   /** RFC 7143 11.12: checks the header, and that fields which may not change from one request to the next have not. */
@@ -334,6 +336,7 @@ export class Login<S extends JoinableSession> {
       tpg: who.tpg,
       acl: who.acl,
       authenticated: who.authentication.proven,
+      oldSecretOf: who.authentication.byOldSecret ? this.#credentials(who.tpg, who.acl).owner : undefined,
       parameters: who.negotiation.conclude(),
       session: who.session,
       confirm: () => this.confirm(),

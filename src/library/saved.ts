@@ -37,6 +37,8 @@ export interface SavedFabric {
   discovery_password?: string;
   discovery_mutual_userid?: string;
   discovery_mutual_password?: string;
+  discovery_old_password?: string;
+  discovery_old_until?: string;
   accounts?: readonly { userid: string; password: string }[];
 }
 
@@ -63,6 +65,8 @@ export interface SavedTpg<F extends FabricName = FabricName> {
   chap_password?: string;
   chap_mutual_userid?: string;
   chap_mutual_password?: string;
+  chap_old_password?: string;
+  chap_old_until?: string;
   access_list?: { addresses: readonly string[]; names: readonly string[] };
   luns: readonly SavedLun[];
   portals: readonly SavedPortal[];
@@ -105,6 +109,8 @@ export interface SavedNodeAcl<F extends FabricName = FabricName> {
   chap_password?: string;
   chap_mutual_userid?: string;
   chap_mutual_password?: string;
+  chap_old_password?: string;
+  chap_old_until?: string;
   mapped_luns: readonly SavedMappedLun[];
 }
 

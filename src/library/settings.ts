@@ -304,6 +304,10 @@ export interface Chap {
   mutual_userid: string;
   /** CHAP secret by which the target proves itself to the initiator. */
   mutual_password: string;
+  /** The secret before `password`, taken as well until `old_until`. */
+  old_password: string;
+  /** The end of `old_password`: a time in ISO 8601, or `told` for until somebody ends it. */
+  old_until: string;
 }
 
 /** CHAP words, and accounts besides. */

@@ -4,7 +4,7 @@
  */
 
 import type { Attributes, AttributeTable } from '../attribute.ts';
-import { type Auth, authKeys, setAuth } from '../target/auth.ts';
+import { type Auth, authKeys, livingAuth, setAuth } from '../target/auth.ts';
 import type { Fabric } from '../target/fabric.ts';
 import { isRaw, type Raw, rawOf, textOf } from './raw.ts';
 
@@ -154,13 +154,17 @@ export function chapGroup(
   label: string,
 ): SettingGroup {
   const keys = authKeys.map((key) => prefix + key);
+  const now = () => livingAuth(auth, Date.now());
   return {
     name,
     keys,
     isOffered: features.includes(name),
-    printed: () => auth,
+    printed: now,
     set: (key, value) => setAuth(auth, key, value),
-    saved: () => Object.fromEntries(authKeys.filter((key) => auth[key] !== '').map((key) => [prefix + key, auth[key]])),
+    saved() {
+      const words = now();
+      return Object.fromEntries(authKeys.flatMap((key) => (words[key] === '' ? [] : [[prefix + key, words[key]]])));
+    },
     restore(saved, told) {
       for (const key of authKeys) {
         const value = saved[prefix + key];

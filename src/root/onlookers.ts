@@ -2,6 +2,7 @@
 
 import type { Log, LogRecord } from '../log.ts';
 import type { Operation, PartOfChange } from '../operations/operation.ts';
+import { OldSecretUses } from './old-secrets.ts';
 import { type LoginRefusal, Refusals } from './refusals.ts';
 import type { TriedChange } from './trials.ts';
 
@@ -18,6 +19,7 @@ export interface Onlooker {
 /** The onlookers of one root. */
 export class Onlookers {
   readonly refusals = new Refusals();
+  readonly oldSecrets = new OldSecretUses();
   readonly #all = new Set<Onlooker>();
   readonly #now: () => Date;
 
@@ -35,6 +37,7 @@ export class Onlookers {
   hearing(log: Log): Log {
     return (record) => {
       log(record);
+      this.oldSecrets.note(record, this.#now());
       const refusal = this.refusals.note(record, this.#now());
       for (const one of this.#all) {
         one.logged?.(record);

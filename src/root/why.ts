@@ -18,7 +18,9 @@ import {
   type Tpg,
 } from '../target/target.ts';
 import { InventoryRows } from './inventory.ts';
-import type { LoginRefusal, Refusals } from './refusals.ts';
+import type { OldSecretUses } from './old-secrets.ts';
+import type { Onlookers } from './onlookers.ts';
+import type { LoginRefusal } from './refusals.ts';
 import type { Root } from './root.ts';
 
 /** The access that an initiator has to a LUN, and why it has not more. Plain data. */
@@ -65,7 +67,11 @@ export interface WhyQuestion {
 }
 
 /** @param root as of its last `observe` */
-export async function whyRefused(root: Root, refusals: Refusals, question: WhyQuestion): Promise<WhyAnswer> {
+export async function whyRefused(
+  root: Root,
+  onlookers: Pick<Onlookers, 'refusals' | 'oldSecrets'>,
+  question: WhyQuestion,
+): Promise<WhyAnswer> {
   const initiator = question.initiator.toLowerCase();
   const wanted = question.target?.toLowerCase();
   const found = [...root.tree.fabrics.values()].flatMap((state) =>
@@ -75,14 +81,16 @@ export async function whyRefused(root: Root, refusals: Refusals, question: WhyQu
   );
   const walks = await Promise.all(
     found.flatMap(({ state, target }) =>
-      Array.from(target.tpgs.values(), (tpg) => walk(root, state, tpg, initiator, question.from)),
+      Array.from(target.tpgs.values(), (tpg) => walk(root, onlookers.oldSecrets, state, tpg, initiator, question.from)),
     ),
   );
   return {
     initiator,
     ...(question.from !== undefined && { address: question.from }),
     walks: walks.length > 0 ? walks : [nowhere(wanted, found[0]?.target)],
-    refusals: refusals.latest().filter((one) => one.initiator === initiator && (!wanted || one.target === wanted)),
+    refusals: onlookers.refusals
+      .latest()
+      .filter((one) => one.initiator === initiator && (!wanted || one.target === wanted)),
   };
 }
 
@@ -100,6 +108,7 @@ function nowhere(wanted: string | undefined, target: Target | undefined): LoginW
 
 async function walk(
   root: Root,
+  oldSecrets: OldSecretUses,
   state: FabricState,
   tpg: Tpg,
   initiatorName: string,
@@ -108,7 +117,8 @@ async function walk(
   const connections = connectionsBeside(root, tpg.target);
   const comer = { initiatorName, address, connections, date: Date.now() };
   const examined = await serviceOf(state.fabric)?.examine?.(state, tpg, comer);
-  const verdicts = [serving(root), ...(examined ? [portals(root, tpg), ...examined] : ownNexus(tpg))];
+  const onTheWay = examined && [portals(root, tpg), ...examined, ...oldSecret(tpg, initiatorName, oldSecrets)];
+  const verdicts = [serving(root), ...(onTheWay ?? ownNexus(tpg))];
   const refusedBy = verdicts.find(({ outcome }) => outcome === 'refuses');
   if (refusedBy) return { path: tpg.path, verdicts, luns: [], refusedBy };
   const acl = tpg.acls.get(hasOwnNexus(tpg) ? tpg.nexusWwn : initiatorName);
@@ -120,6 +130,14 @@ async function walk(
     luns,
     ...(seen.outcome === 'refuses' && { refusedBy: seen }),
   };
+}
+
+/** The verdict of an old secret that is still taken; none where there is none. */
+function oldSecret({ acls, auth, path }: Tpg, initiatorName: string, uses: OldSecretUses): Verdict[] {
+  const acl = acls.get(initiatorName);
+  const [owner, words] = acl ? [`${path}/acls/${acl.wwn}`, acl.auth] : [path, auth];
+  const says = uses.describe(owner, words);
+  return says === undefined ? [] : [{ rule: 'old secret', outcome: 'passes', says: `${says} (${owner} end_overlap)` }];
 }
 
 function serving({ serving }: Root): Verdict {

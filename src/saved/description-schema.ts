@@ -10,7 +10,7 @@ import { isRaw } from '../operations/raw.ts';
 import { listsIn, type ObjectKind, schema } from '../operations/schema.ts';
 import { aluaGroupTable } from '../scsi/alua-group.ts';
 import { diskAttributes } from '../scsi/attributes.ts';
-import { authKeys, isSecret } from '../target/auth.ts';
+import { authKeys, isSecret, passingAuthKeys } from '../target/auth.ts';
 import { lunAttributes, type SavedField } from '../target/fields.ts';
 
 /** The part of JSON Schema (2020-12) that is used here. */
@@ -73,7 +73,9 @@ const ofTable = (table: AttributeTable): Record<string, JsonSchema> =>
 const union = (tables: readonly AttributeTable[]): JsonSchema => object(Object.assign({}, ...tables.map(ofTable)));
 
 const chap = (prefix: string): Record<string, JsonSchema> =>
-  Object.fromEntries(authKeys.map((key) => [prefix + key, isSecret(key) ? secret : text]));
+  Object.fromEntries(
+    authKeys.flatMap((key) => (passingAuthKeys.includes(key) ? [] : [[prefix + key, isSecret(key) ? secret : text]])),
+  );
 
 /** The keys of storage objects of any kind. */
 function storageObjectKeys(): Record<string, JsonSchema> {

@@ -16,7 +16,7 @@ import { isRaw, type Raw, rawOf, textOf } from '../operations/raw.ts';
 import { chanceKeys } from '../operations/saved-form.ts';
 import { listsIn, type ObjectKind, schema } from '../operations/schema.ts';
 import type { Tree } from '../operations/tree.ts';
-import { isSecret } from '../target/auth.ts';
+import { isSecret, passingAuthKeys } from '../target/auth.ts';
 import { identityOf, rawsIn, topKinds, understood } from './described-objects.ts';
 import { schemaOf } from './description-schema.ts';
 import type { Description, Where } from './description-text.ts';
@@ -29,7 +29,10 @@ import { transition } from './transition.ts';
 const unknownBytes = 512;
 
 /** The keys of states that pass. */
-const passingKeys = ({ fields }: ObjectKind): string[] => Object.keys(fields).filter((key) => fields[key]?.passing);
+const passingKeys = ({ fields }: ObjectKind): string[] => [
+  ...Object.keys(fields).filter((key) => fields[key]?.passing),
+  ...passingAuthKeys.flatMap((key) => [`chap_${key}`, `discovery_${key}`]),
+];
 
 /** Groups of settings, which are named one by one. */
 const groups: readonly string[] = ['attributes', 'parameters'];

@@ -10,6 +10,8 @@ import { hidden } from '../printable.ts';
 interface AuthWord {
   readonly doc: string;
   readonly secret: boolean;
+  /** Set for a state that passes, as in `SavedField`; it is shown while there is one. */
+  readonly passing?: true;
 }
 
 /** The words of one group, in targetcli's order. */
@@ -18,6 +20,12 @@ export const authTable = {
   password: { doc: 'CHAP secret that an initiator must know.', secret: true },
   mutual_userid: { doc: 'CHAP name that the target gives to the initiator.', secret: false },
   mutual_password: { doc: 'CHAP secret by which the target proves itself to the initiator.', secret: true },
+  old_password: { doc: 'The secret before `password`, taken as well until `old_until`.', secret: true, passing: true },
+  old_until: {
+    doc: 'The end of `old_password`: a time in ISO 8601, or `told` for until somebody ends it.',
+    secret: false,
+    passing: true,
+  },
 } as const satisfies Record<string, AuthWord>;
 
 /** The groups of settings that hold them. */
@@ -26,6 +34,8 @@ export const authGroups = ['auth', 'discovery_auth'] as const;
 type AuthKey = keyof typeof authTable;
 /** The words of CHAP credentials. */
 export const authKeys = Object.keys(authTable) as AuthKey[];
+/** The words of a state that passes: a secret that was renewed, and whose predecessor is taken as well. */
+export const passingAuthKeys = authKeys.filter((key) => Object.hasOwn(authTable[key], 'passing'));
 /** The words that are secrets. */
 export const secretKeys = authKeys.filter((key) => authTable[key].secret);
 
@@ -41,7 +51,10 @@ export const shownValue = <V>(name: string, value: V): V | typeof hidden =>
 export type Auth = Record<AuthKey, string>;
 
 /** No credentials. */
-export const emptyAuth = (): Auth => ({ userid: '', password: '', mutual_userid: '', mutual_password: '' });
+export const emptyAuth = (): Auth => ({
+  ...{ userid: '', password: '', mutual_userid: '', mutual_password: '' },
+  ...{ old_password: '', old_until: '' },
+});
 
 const valueBytesMax = 255;
 
@@ -52,8 +65,23 @@ function checkAuth(name: string, value: string): AuthKey {
   if (value === 'NULL') throw new OperatorError("'NULL' is not a permitted value");
   if (Buffer.byteLength(value) > valueBytesMax)
     throw new OperatorError(`Value longer than maximum length of ${valueBytesMax}`);
+  if (key === 'old_until' && value !== '' && value !== untilTold && !isTime(value))
+    throw new OperatorError(`'${value}' is neither ${untilTold} nor a time in ISO 8601, as 2026-11-30T14:30:00Z`);
   return key;
 }
+
+/** The end of an old secret that is taken until somebody says otherwise. */
+export const untilTold = 'told';
+
+const isTime = (text: string): boolean => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text));
+
+/** Whether the secret before the present one is taken as well. Without an end that can be read, it is not. @param date in milliseconds since 1970 */
+export const takesOld = ({ old_password, old_until }: Auth, date: number): boolean =>
+  old_password !== '' && (old_until === untilTold || (isTime(old_until) && date < Date.parse(old_until)));
+
+/** The words without an old secret whose time is over. @param date in milliseconds since 1970 */
+export const livingAuth = (auth: Auth, date: number): Auth =>
+  takesOld(auth, date) ? auth : { ...auth, old_password: '', old_until: '' };
 
 /** Sets a checked value. @returns a function that sets the old one again */
 export function setAuth(auth: Auth, name: string, value: string): () => void {
@@ -88,7 +116,7 @@ export const isWeak = (secret: string): boolean => secret !== '' && Buffer.byteL
 
 /** Advice about these words, in a line; undefined: there is none. */
 export function authAdvice(auth: Auth): string | undefined {
-  const weak = secretKeys.find((key) => isWeak(auth[key]));
+  const weak = secretKeys.find((key) => key !== 'old_password' && isWeak(auth[key]));
   return (
     weak &&
     `${weak} has fewer than ${secretBytesMin} bytes: it can be guessed, and Windows refuses it. A new one: ${weak}=@generate`

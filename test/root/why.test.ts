@@ -33,7 +33,7 @@ async function serve() {
   await host.root.start();
   const ask = async (from?: string) => {
     await host.root.observe();
-    return whyRefused(host.root, host.onlookers.refusals, { initiator: one, target: iqn, ...(from && { from }) });
+    return whyRefused(host.root, host.onlookers, { initiator: one, target: iqn, ...(from && { from }) });
   };
   const login = async (name = one) => {
     const connected = await connectInitiator(port, iqn, name);
@@ -198,7 +198,7 @@ it('asks no name where nobody logs in, and remembers a front-end that did not ke
   await apply(`/vhost/${wwn}/tpg1/luns`, 'create', { storage_object: '/backstores/ramdisk/rd0' });
   await host.root.start();
   await host.root.observe();
-  const ask = () => whyRefused(host.root, host.onlookers.refusals, { initiator: 'anybody', target: wwn });
+  const ask = () => whyRefused(host.root, host.onlookers, { initiator: 'anybody', target: wwn });
   const closed = (await ask()).walks[0]!.refusedBy;
   expect(closed).toMatchObject({ rule: 'enabled', mend: `/vhost/${wwn}/tpg1 enable` });
   await apply(`/vhost/${wwn}/tpg1`, 'enable');

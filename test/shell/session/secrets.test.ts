@@ -6,9 +6,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
+import { share } from '../../../shell/nodes/share.ts';
 import { mayBeKept } from '../../../shell/session/history.ts';
-import { showLine } from '../../../shell/session/secrets.ts';
-import { dumpTree, withoutSecrets } from '../../../src/index.ts';
+import { publicOfShare, showLine } from '../../../shell/session/secrets.ts';
+import { dumpTree, isSecret, withoutSecrets } from '../../../src/index.ts';
 import { ownShell, type TestShell } from '../../support/own-shell.ts';
 
 let shell: TestShell;
@@ -147,4 +148,18 @@ test('a secret is set like any setting, and listings of settings hide it; only g
   expect(await shell.run(`${tpg} get auth password`)).toBe(`password=${secret} \n`);
   expect(await shell.run(`${tpg} get auth password --json`)).toContain(`"value": "${secret}"`);
   expect(await shell.run(`${tpg} set auth password=`, `${tpg} get auth`)).toContain("Parameter password is now ''.\n");
+});
+
+test('the audit of share keeps port, name and user of a line with a secret; only plain words are shown', () => {
+  const words = share.parameters.filter(({ name }) => name !== 'path' && !isSecret(name));
+  expect(words.map(({ name }) => name).sort()).toEqual([...publicOfShare].sort());
+  expect(showLine(`share /a chap=fred password=${secret} port=3261`).text).toBe(
+    'share /a chap=fred password=*** port=3261',
+  );
+  for (const slip of [
+    `share /a chap=fred:${secret}x!`,
+    `share /a chap=fred,${secret}`,
+    `share /a password="a ${secret}" port=1`,
+  ])
+    expect(showLine(slip).text).not.toContain(secret);
 });
