@@ -150,7 +150,9 @@ export const kinds: readonly Kind[] = [
   },
   {
     name: 'more-parameters',
-    is: ({ text }) => /^\W*restoreconfig (?:\[\w+\] )+$/.test(text) || /^savefile=\S+ clear_existing=\w+ /.test(text),
+    is: ({ text }) =>
+      /^\W*(?:restoreconfig|sessions \[action\]|delete wwn) (?:\[\w+\] )*$/.test(text) ||
+      /^savefile=\S+ clear_existing=\w+ /.test(text),
   },
   { name: 'one-serial', is: (it) => typed(it, /create f6b /) || /^[| ]+o- f6b \./.test(it.text) },
   { name: 'words-of-the-unix-shell', is: (it) => typed(it, /create aéb /) || /^[| ]+o- aéb \./.test(it.text) },
