@@ -1,8 +1,17 @@
 /** Completion of `tcli …` in bash, zsh and fish: scripts that ask the program itself (`tcli __complete -- LINE`). */
 
+import { type Dirent, readdirSync } from 'node:fs';
 import { OperatorError } from '../../src/client.ts';
 import type { LineCompletion } from '../channel/protocol.ts';
-import { daemonActions, optionsOf } from './arguments.ts';
+import {
+  type ProgramOption,
+  type ProgramOptions,
+  programGroups,
+  programOptions,
+  programWord,
+  programWordNames,
+} from './program.ts';
+import { actionsOf, takesValue, wordAt } from './program-words.ts';
 
 const scripts: Readonly<Record<string, string>> = {
   bash: `# tcli completion bash > /etc/bash_completion.d/tcli, or: source <(tcli completion bash)
@@ -48,21 +57,96 @@ export function completionScript(shell: string): string {
   return script;
 }
 
-/** The program's own words, and those that stand behind them. */
-const programWords: Readonly<Record<string, { readonly help: string; readonly words: readonly string[] }>> = {
-  completion: { help: 'A script for bash, zsh or fish.', words: Object.keys(scripts) },
-  daemon: { help: 'The process that serves, in the background.', words: [...daemonActions, 'install'] },
-  serve: { help: 'Restores the configuration and serves it.', words: optionsOf('SERVING') },
-};
+/** A word that can stand there, and its help. */
+type Offer = [text: string, help: string];
 
-/** The words of the program that can stand at the end of `typed`: options, its own words, and those behind them. */
-function ownWords(typed: string): [string, string][] {
-  const [, first, word = ''] = /^(?:(\S+)\s+(?:\S+\s+)*)?(\S*)$/.exec(typed) ?? [];
-  const behind = first !== undefined && Object.hasOwn(programWords, first) ? programWords[first]?.words : undefined;
-  const names = word.startsWith('-') && first === undefined ? optionsOf() : Object.keys(programWords);
-  return (first === undefined ? names : (behind ?? []))
-    .filter((name) => name.startsWith(word))
-    .map((name) => [name, (first === undefined && programWords[name]?.help) || '']);
+/** The number of entries of one folder that are offered. */
+const entriesMax = 1000;
+
+/** The options of the program that stand before a line, as many as there are; the last one may be unfinished, and is kept. */
+const programOptionsBefore = new RegExp(
+  `^(?:(?:${Object.entries(programOptions)
+    .filter(([name]) => name.startsWith('--'))
+    .map(([name, option]) => (takesValue(option) ? `${name}(?:=|\\s+)\\S+` : name))
+    .join('|')})\\s+)*`,
+);
+
+/** The words of the program that can stand at the end of `typed`, and whether those of the shell can stand there as well. */
+function ownWords(typed: string): { words: Offer[]; isLine: boolean } {
+  const parts = typed.split(/\s+/);
+  const last = parts.pop() ?? '';
+  const offered = (words: Offer[], isLine = false) => ({
+    words: words.filter(([text]) => text.startsWith(last)),
+    isLine,
+  });
+  const [first] = parts;
+  if (first === undefined)
+    return offered(last.startsWith('-') ? optionOffers(programOptions) : firstWords(), !last.startsWith('-'));
+  const found = wordAt(parts);
+  const record = found && programWord(found.name);
+  const options: ProgramOptions = record?.options ?? (first.startsWith('-') ? programOptions : {});
+  const value = valueAt(options, parts.at(-1) ?? '', last);
+  if (value) return offered(value);
+  const actions = actionsOf(first);
+  if (!record && actions.length > 0)
+    return offered(
+      actions.map((one) => [
+        one,
+        programWordNames.includes(`${first} ${one}` as never) ? docOf(`${first} ${one}`) : '',
+      ]),
+    );
+  if (!record) return offered([], !first.startsWith('-'));
+  if (last.startsWith('-')) return offered(optionOffers(options));
+  const isLine = record.isCommand === true;
+  return offered(
+    isLine ? [] : record.operands.flatMap((operand) => valueOffers(operand.replace(/[[\]]/g, ''), last)),
+    isLine,
+  );
+}
+
+const docOf = (name: string): string => programWord(programWordNames.find((one) => one === name)!).doc;
+
+/** The first words, each once, without those that the shell offers itself. */
+const firstWords = (): Offer[] =>
+  [...new Set(programWordNames.map((name) => name.split(' ')[0]!))].flatMap((first): Offer[] => {
+    const own = programWordNames.find((name) => name === first);
+    if (own && programWord(own).isCommand) return [];
+    return [[first, own ? programWord(own).doc : programGroups[first as keyof typeof programGroups]]];
+  });
+
+const optionOffers = (options: ProgramOptions): Offer[] =>
+  Object.entries(options).flatMap(([name, { doc, isUntold }]): Offer[] => (isUntold ? [] : [[name, doc]]));
+
+/** The values of the option that `last` stands behind, or that it begins with; undefined when it is no value. */
+function valueAt(options: ProgramOptions, before: string, last: string): Offer[] | undefined {
+  const [, inline, text = ''] = /^(--[\w-]+)=(.*)$/s.exec(last) ?? [];
+  const name = inline ?? before;
+  const option: ProgramOption | undefined = Object.hasOwn(options, name) ? options[name] : undefined;
+  if (!option || !takesValue(option)) return undefined;
+  if (inline === undefined && option.isOptional) return undefined;
+  const offers = valueOffers(option.words?.join('|') ?? option.value ?? '', inline === undefined ? last : text);
+  return inline === undefined ? offers : offers.map(([value, help]) => [`${inline}=${value}`, help]);
+}
+
+/** The values that a form stands for: words, or files. */
+function valueOffers(form: string, typed: string): Offer[] {
+  if (/^(?:FILE|DIR|PATH)$/.test(form)) return filesAt(typed, form === 'DIR');
+  return form.split('|').flatMap((one): Offer[] => (/^[a-z][\w-]*$/.test(one) ? [[one, '']] : []));
+}
+
+function filesAt(typed: string, areFolders: boolean): Offer[] {
+  const folder = typed.slice(0, typed.lastIndexOf('/') + 1);
+  let entries: Dirent[] = [];
+  try {
+    entries = readdirSync(folder || '.', { withFileTypes: true });
+  } catch {
+    // There is nothing to offer in a folder that cannot be read.
+  }
+  return entries
+    .filter((entry) => !areFolders || entry.isDirectory())
+    .filter(({ name }) => !/[\s\\]/.test(name) && (folder + name).startsWith(typed))
+    .slice(0, entriesMax)
+    .map((entry) => [`${folder}${entry.name}${entry.isDirectory() ? '/' : ''}`, '']);
 }
 
 /** The words that can stand at the end of `line`, a line each: the word, a tab, its help. */
@@ -71,10 +155,10 @@ export async function completeWords(
   line: string,
 ): Promise<string[]> {
   // Options of the program are no part of a line.
-  const typed = line.replace(/^(?:\s*(?:--(?:home|cwd|on-error)(?:=|\s+)\S+|--json|--system|--no-daemon)\s+)*/, '');
-  const own = ownWords(typed);
-  const { candidates } = await session.complete(typed, typed.length);
-  return [...candidates.map(({ text, help }): [string, string] => [text, help]), ...own].map(
-    ([text, help]) => `${text}\t${help}`,
+  const typed = line.trimStart().replace(programOptionsBefore, '');
+  const { words, isLine } = ownWords(typed);
+  const { candidates } = isLine ? await session.complete(typed, typed.length) : { candidates: [] };
+  return [...candidates.map(({ text, help }): Offer => [text, help]), ...words].map(([text, help]) =>
+    `${text}\t${help.split('\n', 1)[0]}`.trimEnd(),
   );
 }

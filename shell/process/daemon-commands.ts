@@ -21,6 +21,8 @@ import {
 import { askServer } from '../channel/client-socket.ts';
 import { jsonAnswer } from '../session/json.ts';
 import type { DaemonAction } from './arguments.ts';
+import { servingOptions } from './program.ts';
+import { type GivenWords, readOptions } from './program-words.ts';
 import { type ServeWords, serveWords } from './serve-words.ts';
 import { environmentOf, startDaemon } from './start-daemon.ts';
 import { complain, say } from './streams.ts';
@@ -59,13 +61,16 @@ export async function daemon(
     // Refuses before anything is stopped.
     refuseHomeOfOther(home);
     const holder = holderOf(home);
-    const again = holder?.words ? serveWords([...holder.words, ...serve.words]) : serve;
+    const again = holder?.words ? serveWords(servingWords([...holder.words, ...serve.words])) : serve;
     const before = holder && environmentOf(holder.pid);
     await stop(home, force, true);
     return start(home, force, again, by, before);
   }
   return start(home, force, serve, by);
 }
+
+const servingWords = (words: readonly string[]): GivenWords<keyof typeof servingOptions> =>
+  readOptions(servingOptions, words, { of: 'serve' });
 
 async function running(home: Home): Promise<Status | undefined> {
   const reply = await askServer(home, { do: 'status' });

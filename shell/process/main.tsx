@@ -8,16 +8,7 @@ import { type Home, homeOf, lastWords, OperatorError, reasonOf, type SessionOpen
 import { connectSocket, watchSocket } from '../channel/client-socket.ts';
 import type { OutputSink, ShellClient, Terminal } from '../channel/protocol.ts';
 import { secretsIn } from '../session/secrets.ts';
-import {
-  type Invocation,
-  readArguments,
-  readTargetctl,
-  readTgtTool,
-  targetctlUsage,
-  tgtTools,
-  usage,
-  usageOn,
-} from './arguments.ts';
+import { type Invocation, readArguments, readTargetctl, readTgtTool, targetctlUsage, tgtTools } from './arguments.ts';
 import type { ScriptSession } from './hosted.ts';
 import { planStream } from './plan-stream.ts';
 import { bannerOf, runScript, type ScriptOptions, untilExit } from './script.ts';
@@ -49,7 +40,10 @@ async function main(): Promise<number> {
     return targetctlMisused;
   }
   const { home: directory, cwd, noDaemon, stopAtError, wants } = read;
-  if (wants.kind === 'help') return print((wants.topic && usageOn(wants.topic)) || usage);
+  if (wants.kind === 'help') {
+    const { programHelp, wordHelp } = await import('./program-help.ts');
+    return print(wants.topic ? wordHelp(wants.topic) : programHelp());
+  }
   if (wants.kind === 'version') return print(`tcli version ${version}\n`);
   if (wants.kind === 'tgt') {
     // A secret on the command line can be read by everybody (ps), so it stays there no longer than needed.

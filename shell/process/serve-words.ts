@@ -1,8 +1,10 @@
-/** Reads the words after `tcli serve` and `tcli daemon start`. */
+/** Makes of the words after `tcli serve` and `tcli daemon start` what the process that serves is told. */
 
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import { type LogLevel, logLevels, OperatorError, type StartedBy, starters } from '../../src/client.ts';
+import { type LogLevel, OperatorError, type StartedBy, starters } from '../../src/client.ts';
+import type { servingOptions } from './program.ts';
+import type { GivenWords } from './program-words.ts';
 
 /** The words for the process that serves. */
 export interface ServeWords {
@@ -28,53 +30,33 @@ export interface ServeWords {
   readonly loops: number | undefined;
 }
 
-/** Reads the words behind `serve`. @throws OperatorError */
-export function serveWords(given: readonly string[]): ServeWords {
-  let waitMs = 0;
-  let logFormat: ServeWords['logFormat'] = 'text';
-  let logLevel: LogLevel = 'info';
-  let ownLog: string | undefined;
-  let startedBy: ServeWords['startedBy'];
-  let group: string | undefined;
-  let loops: number | undefined;
-  let metrics: ServeWords['metrics'];
-  let tgtadm: number | undefined;
-  let config: string | undefined;
-  const options = new Map<string, readonly string[]>();
-  const rest = given.flatMap((word) => (/^--[\w-]+=/.test(word) ? split(word) : [word]));
-  while (rest.length > 0) {
-    if (rest[0] === '--tgtadm') {
-      rest.shift();
-      tgtadm = Number(/^\d{1,4}$/.test(rest[0] ?? '') ? rest.shift() : 0);
-      options.set('--tgtadm', [String(tgtadm)]);
-      continue;
-    }
-    const [option = '', said = ''] = rest.splice(0, 2);
-    // A process in the background stands elsewhere.
-    const value = option === '--config' && said !== '' ? resolve(said) : said;
-    options.set(option, [value]);
-    if (option === '--wait' && /^\d{1,6}$/.test(value)) waitMs = Number(value) * 1000;
-    else if (option === '--config' && value !== '') config = value;
-    else if (option === '--group' && /^[\w.@-]+\$?$/.test(value)) group = value;
-    // A process that goes to the background is told the file of its log in this way.
-    else if (option === '--own-log' && value !== '') ownLog = value;
-    // The starter of such a process is told like that, too.
-    else if (option === '--started-by' && Object.hasOwn(starters, value)) startedBy = value as keyof typeof starters;
-    else if (option === '--log-format' && (value === 'text' || value === 'json')) logFormat = value;
-    else if (option === '--metrics' && addressOf(value)) metrics = addressOf(value);
-    else if (option === '--loops' && /^\d{1,3}$/.test(value)) loops = Number(value);
-    else if (option === '--log-level' && isLogLevel(value)) logLevel = value;
-    else throw new OperatorError(`serve does not take ${[option, value].join(' ').trim()}`, 'See: tcli --help');
-  }
-  for (const told of ['--own-log', '--started-by']) options.delete(told);
+type ServingOption = keyof typeof servingOptions;
+
+/** @throws OperatorError */
+export function serveWords(given: GivenWords<ServingOption>): ServeWords {
+  const read = <Value>(name: ServingOption, make: (text: string) => Value): Value | undefined => {
+    const text = given.value(name);
+    return text === undefined ? undefined : make(text);
+  };
+  // A process in the background stands elsewhere.
+  const config = read('--config', (path) => resolve(path));
+  const ownLog = given.value('--own-log');
+  const startedBy = read('--started-by', (what) => (Object.hasOwn(starters, what) ? what : undefined));
+  const group = given.value('--group');
+  const metrics = read('--metrics', addressOf);
+  const tgtadm = read('--tgtadm', Number);
+  // All of them have a value, and the last one counts.
+  const again = new Map(given.options.map(([name, value = '0']) => [name, value]));
+  if (config !== undefined) again.set('--config', config);
+  for (const told of ['--own-log', '--started-by'] as const) again.delete(told);
   return {
-    words: [...options].flatMap(([option, values]) => [option, ...values]),
-    waitMs,
-    logFormat,
-    logLevel,
-    loops,
+    words: [...again].flat(),
+    waitMs: Number(given.value('--wait') ?? 0) * 1000,
+    logFormat: given.value('--log-format') === 'json' ? 'json' : 'text',
+    logLevel: (given.value('--log-level') ?? 'info') as LogLevel,
+    loops: read('--loops', Number),
     ...(ownLog !== undefined && { ownLog }),
-    ...(startedBy && { startedBy }),
+    ...(startedBy && { startedBy: startedBy as StartedBy['what'] }),
     ...(config !== undefined && { config }),
     ...(group !== undefined && { group }),
     ...(metrics && { metrics }),
@@ -82,17 +64,15 @@ export function serveWords(given: readonly string[]): ServeWords {
   };
 }
 
-/** Reads an address: `9417` (of this machine only), `192.0.2.1:9417`, `[::1]:9417`. */
+/** Reads an address: `9417` (of this machine only), `192.0.2.1:9417`, `[::1]:9417`. @throws OperatorError */
 function addressOf(text: string): ServeWords['metrics'] {
   const [, bracketed, plain, digits] = /^(?:(?:\[([\da-fA-F:]+)\]|([\d.]+)):)?(\d{1,5})$/.exec(text) ?? [];
   const address = bracketed ?? plain ?? '127.0.0.1';
-  return isIP(address) && Number(digits) > 0 && Number(digits) < 65_536 ? { address, port: Number(digits) } : undefined;
+  const port = Number(digits);
+  if (!isIP(address) || !(port > 0 && port < 65_536))
+    throw new OperatorError(
+      `--metrics: ${text} is no address and port`,
+      'For example: --metrics 9417, or --metrics [::1]:9417',
+    );
+  return { address, port };
 }
-
-const isLogLevel = (word: string): word is LogLevel => (logLevels as readonly string[]).includes(word);
-
-/** Splits `--name=value`. */
-export const split = (word: string): [string, string] => {
-  const at = word.indexOf('=');
-  return [word.slice(0, at), word.slice(at + 1)];
-};

@@ -12,7 +12,7 @@ import {
   refuseStrange,
   type StartedBy,
 } from '../../src/client.ts';
-import { split } from './serve-words.ts';
+import { split } from './program-words.ts';
 import { complain } from './streams.ts';
 
 /** The number of lines of its log that say why a process ended. */

@@ -5,7 +5,8 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import type { OutputSink } from '../../shell/channel/protocol.ts';
 import { programVersion } from '../../shell/nodes/root-commands.ts';
-import { readArguments, usage } from '../../shell/process/arguments.ts';
+import { readArguments } from '../../shell/process/arguments.ts';
+import { programHelp } from '../../shell/process/program-help.ts';
 import { bannerOf, runScript, untilExit } from '../../shell/process/script.ts';
 import { Preferences } from '../../shell/session/preferences.ts';
 import { ShellSession } from '../../shell/session/session.ts';
@@ -159,7 +160,10 @@ async function runWords(
   try {
     const { wants } = readArguments(words);
     if (wants.kind === 'command') return await run(session, wants.line, marked);
-    return { lines: said(wants.kind === 'help' ? usage.trimEnd() : `tcli version ${programVersion}`), ok: true };
+    return {
+      lines: said(wants.kind === 'help' ? programHelp().trimEnd() : `tcli version ${programVersion}`),
+      ok: true,
+    };
   } catch (error) {
     return { lines: said(lastWords(error), 'E| '), ok: false };
   }

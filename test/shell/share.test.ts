@@ -134,7 +134,7 @@ test('a secret that was typed is the secret, whatever it begins with', () => {
 
 test.each([
   [['disk.img', '--password', 'x'], 'everybody can read it'],
-  [['disk.img', 'other.img'], 'one path'],
+  [['disk.img', 'other.img'], 'It is: tcli share [PATH]'],
   [['disk.img', '--ask'], '--ask needs --chap USER'],
   [['--size', '5G'], 'needs a path'],
   [['disk.img', '--nosuch'], 'does not take --nosuch'],

@@ -25,6 +25,7 @@ export const packagesOf = {
   fish: 'fish',
   flock: 'util-linux',
   groff: 'groff',
+  mandoc: 'mandoc',
   mmdebstrap: 'mmdebstrap',
   // The architecture of which packages are tried that this machine does not have.
   'qemu-aarch64-static': 'qemu-user-static',

@@ -19,10 +19,28 @@ test('words of the program stand beside those of the root; options are no part o
   };
   expect(await completeWords(session, '--home /x --cwd=/y se')).toEqual([
     'set\tSets.',
-    'serve\tRestores the configuration and serves it.',
+    'serve\tServes the configuration, in the foreground.',
   ]);
   expect(asked).toEqual(['se']);
   expect(() => completionScript('tcsh')).toThrow('completion takes one of: bash, zsh, fish');
+});
+
+test.each([
+  ['daemon start --log-format ', ['text', 'json']],
+  ['daemon start --log-format=j', ['--log-format=json']],
+  ['serve --tgtadm --log-l', ['--log-level']],
+  ['cluster dr', ['drain']],
+  ['--on-error st', ['stop']],
+  ['--home /x --on-', ['--on-error']],
+  ['serve --config sr', ['src/']],
+  ['serve --config src/sh', []],
+  ['share LIC', ['LICENSE']],
+  ['-f docs/proto', ['docs/protocol.md']],
+  ['--home do', ['docs/']],
+  ['export --', ['--tgt']],
+])('the program completes "%s" itself', async (line, words) => {
+  const session = { complete: async () => ({ from: 0, candidates: [] }) };
+  expect((await completeWords(session, line)).map((one) => one.split('\t')[0])).toEqual(words);
 });
 
 test('bash: commands, paths, and names with colons, of which bash wants the last part', needs('bash'), async () => {
