@@ -7,6 +7,7 @@ export {
   type ControlReply,
   type ControlRequest,
   controlSocketOf,
+  type DoctorFinding,
   listChanges,
   messageBytesMax,
   type Opening,

@@ -43,7 +43,7 @@ export { backstores } from './backstore/index.ts';
 export * from './client.ts';
 export { type CreateSession, listenControl, type SessionChannel } from './daemon/control.ts';
 export { refuseLocalUse } from './daemon/control-requests.ts';
-export { type DoctorFinding, doctorChecks, examineHost } from './daemon/doctor.ts';
+export { doctorChecks, examineHost } from './daemon/doctor.ts';
 export { jsonLog, type Lines, lineLog, linesTo } from './daemon/log-lines.ts';
 export { serve } from './daemon/serve.ts';
 export type { ServingProcess } from './daemon/shells.ts';

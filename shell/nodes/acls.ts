@@ -59,7 +59,11 @@ export const acls: NodeType<Tpg> = {
       ],
       seeAlso: ['create'],
       parameters: [
-        required('wwn', types.string, 'The name of the initiator.', { kind: 'wwn', suggest: wwnSuggestions }),
+        required('wwn', types.string, 'The name of the initiator.', {
+          kind: 'wwn',
+          suggest: wwnSuggestions,
+          ofChild: String,
+        }),
         fenceWord,
       ],
       examples: [
@@ -95,7 +99,10 @@ export const acls: NodeType<Tpg> = {
       ],
       seeAlso: ['untag'],
       parameters: [
-        required('wwn_or_tag', types.string, 'The initiator, or a group.', { suggest: wwnSuggestions }),
+        required('wwn_or_tag', types.string, 'The initiator, or a group.', {
+          suggest: wwnSuggestions,
+          ofChild: String,
+        }),
         required('new_tag', types.string, 'The name of the group.', {
           suggest: ({ subject }) => tagsOf(subject as Tpg),
         }),

@@ -49,6 +49,7 @@ const deleteCommand = commandOf<KindOfBackstore>()({
   parameters: [
     required('name', types.string, 'Its name.', {
       suggest: (node) => node.children().map(({ name, ...other }) => [name, other.path] as const),
+      ofChild: String,
     }),
     optional('save', types.bool, 'Save the configuration afterwards.', { default: false }),
   ],
@@ -79,6 +80,7 @@ function exchangeCommand(kind: Backstore): ShellCommand<KindOfBackstore> {
     parameters: [
       required('name', types.string, 'The storage object.', {
         suggest: (node) => node.children().map(({ name }) => name),
+        ofChild: String,
       }),
       required('size', types.size, 'The size of the new one: 16M, 2G …'),
       required('cfgstring', types.string, string?.doc ?? ''),

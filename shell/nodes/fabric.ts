@@ -59,6 +59,7 @@ const fabricCommands: Commands<FabricState> = {
       required('wwn', types.string, 'Its name.', {
         kind: 'wwn',
         suggest: (node) => node.children().map(({ name }) => name),
+        ofChild: String,
       }),
     ],
     examples: [

@@ -82,6 +82,7 @@ export const luns: NodeType<Tpg> = {
       parameters: [
         required('lun', lunType, 'Its number: N or lunN.', {
           suggest: (node) => node.children().map((one) => [one.name.replace('lun', ''), one.summary().text] as const),
+          ofChild: (name) => name.replace('lun', ''),
         }),
       ],
       examples: [

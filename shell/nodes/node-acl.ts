@@ -110,6 +110,7 @@ export const nodeAcl: NodeType<AclGroup> = {
           integerWith('The mapped_lun parameter must be an integer value'),
           'The number that the initiator uses.',
           {
+            ofChild: (name) => name.replace('mapped_lun', ''),
             suggest: (node) =>
               node.children().map((one) => [one.name.replace('mapped_lun', ''), one.summary().text] as const),
           },

@@ -63,8 +63,10 @@ export const portals: NodeType<Tpg> = {
       parameters: [
         required('ip_address', addressType, 'The address.', {
           suggest: ({ subject }) => new Set((subject as Tpg).portals.map(({ address }) => address)),
+          ofChild: (name) => name.replace(/:\d+$/, ''),
         }),
         required('ip_port', portType, 'The port.', {
+          ofChild: (name) => name.replace(/^.*:/, ''),
           suggest: ({ subject }, { given }) =>
             (subject as Tpg).portals
               .filter(({ address }) => bracketed(address) === bracketed(addressType.parse(given['ip_address'] ?? '')!))

@@ -50,6 +50,7 @@ export const target: NodeType<Target> = {
       seeAlso: ['create'],
       parameters: [
         required('tag', tagType, 'Its number: N or tpgN.', {
+          ofChild: (name) => name.replace('tpg', ''),
           suggest: (node) =>
             node.children().map(({ name, ...other }) => [name.replace('tpg', ''), other.path] as const),
         }),

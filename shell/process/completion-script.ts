@@ -58,7 +58,7 @@ export function completionScript(shell: string): string {
 }
 
 /** A word that can stand there, and its help. */
-type Offer = [text: string, help: string];
+type OfferedWord = [text: string, help: string];
 
 /** The number of entries of one folder that are offered. */
 const entriesMax = 1000;
@@ -72,10 +72,10 @@ const programOptionsBefore = new RegExp(
 );
 
 /** The words of the program that can stand at the end of `typed`, and whether those of the shell can stand there as well. */
-function ownWords(typed: string): { words: Offer[]; isLine: boolean } {
+function ownWords(typed: string): { words: OfferedWord[]; isLine: boolean } {
   const parts = typed.split(/\s+/);
   const last = parts.pop() ?? '';
-  const offered = (words: Offer[], isLine = false) => ({
+  const offered = (words: OfferedWord[], isLine = false) => ({
     words: words.filter(([text]) => text.startsWith(last)),
     isLine,
   });
@@ -107,18 +107,18 @@ function ownWords(typed: string): { words: Offer[]; isLine: boolean } {
 const docOf = (name: string): string => programWord(programWordNames.find((one) => one === name)!).doc;
 
 /** The first words, each once, without those that the shell offers itself. */
-const firstWords = (): Offer[] =>
-  [...new Set(programWordNames.map((name) => name.split(' ')[0]!))].flatMap((first): Offer[] => {
+const firstWords = (): OfferedWord[] =>
+  [...new Set(programWordNames.map((name) => name.split(' ')[0]!))].flatMap((first): OfferedWord[] => {
     const own = programWordNames.find((name) => name === first);
     if (own && programWord(own).isCommand) return [];
     return [[first, own ? programWord(own).doc : programGroups[first as keyof typeof programGroups]]];
   });
 
-const optionOffers = (options: ProgramOptions): Offer[] =>
-  Object.entries(options).flatMap(([name, { doc, isUntold }]): Offer[] => (isUntold ? [] : [[name, doc]]));
+const optionOffers = (options: ProgramOptions): OfferedWord[] =>
+  Object.entries(options).flatMap(([name, { doc, isUntold }]): OfferedWord[] => (isUntold ? [] : [[name, doc]]));
 
 /** The values of the option that `last` stands behind, or that it begins with; undefined when it is no value. */
-function valueAt(options: ProgramOptions, before: string, last: string): Offer[] | undefined {
+function valueAt(options: ProgramOptions, before: string, last: string): OfferedWord[] | undefined {
   const [, inline, text = ''] = /^(--[\w-]+)=(.*)$/s.exec(last) ?? [];
   const name = inline ?? before;
   const option: ProgramOption | undefined = Object.hasOwn(options, name) ? options[name] : undefined;
@@ -129,12 +129,12 @@ function valueAt(options: ProgramOptions, before: string, last: string): Offer[]
 }
 
 /** The values that a form stands for: words, or files. */
-function valueOffers(form: string, typed: string): Offer[] {
+function valueOffers(form: string, typed: string): OfferedWord[] {
   if (/^(?:FILE|DIR|PATH)$/.test(form)) return filesAt(typed, form === 'DIR');
-  return form.split('|').flatMap((one): Offer[] => (/^[a-z][\w-]*$/.test(one) ? [[one, '']] : []));
+  return form.split('|').flatMap((one): OfferedWord[] => (/^[a-z][\w-]*$/.test(one) ? [[one, '']] : []));
 }
 
-function filesAt(typed: string, areFolders: boolean): Offer[] {
+function filesAt(typed: string, areFolders: boolean): OfferedWord[] {
   const folder = typed.slice(0, typed.lastIndexOf('/') + 1);
   let entries: Dirent[] = [];
   try {
@@ -158,7 +158,7 @@ export async function completeWords(
   const typed = line.trimStart().replace(programOptionsBefore, '');
   const { words, isLine } = ownWords(typed);
   const { candidates } = isLine ? await session.complete(typed, typed.length) : { candidates: [] };
-  return [...candidates.map(({ text, help }): Offer => [text, help]), ...words].map(([text, help]) =>
+  return [...candidates.map(({ text, help }): OfferedWord => [text, help]), ...words].map(([text, help]) =>
     `${text}\t${help.split('\n', 1)[0]}`.trimEnd(),
   );
 }

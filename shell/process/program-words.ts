@@ -28,7 +28,7 @@ export interface GivenWords<Name extends string> {
 /** The names of the options of a word. */
 export type OptionOf<Word extends ProgramWordName> = keyof (typeof programWords)[Word]['options'] & string;
 
-/** What a value can be, as its syntax says it. */
+/** The syntax of a value. */
 export const valueForm = ({ value, words, isOptional }: ProgramOption): string => {
   const form = value ?? words?.join('|') ?? '';
   return isOptional ? `[${form}]` : form;

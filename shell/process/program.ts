@@ -8,19 +8,19 @@ import { logLevels } from '../../src/client.ts';
 /** An option of the program, or of one of its words. */
 export interface ProgramOption {
   readonly doc: string;
-  /** What stands behind it, as `SECONDS`. Absent: nothing does. */
+  /** The name of its value, as `SECONDS`. Absent: it has none. */
   readonly value?: string;
   /** The words that may stand behind it, where they are known. */
   readonly words?: readonly string[];
-  /** What the value looks like. */
+  /** The form of the value. */
   readonly like?: RegExp;
   /** Whether the value may be left out. */
   readonly isOptional?: true;
-  /** Its other name. */
+  /** A second name. */
   readonly short?: string;
   /** The parameter of the shell's command that it stands for. */
   readonly parameter?: string;
-  /** Whether it is for programs: tcli tells it to a process that it starts, or targetcli's users know it. */
+  /** Whether people are not told of the option: tcli tells it to a process that it starts, or targetcli's users know it. */
   readonly isUntold?: true;
 }
 
@@ -29,17 +29,17 @@ export type ProgramOptions = Readonly<Record<string, ProgramOption>>;
 
 /** A word of the program, or two of them: `daemon start`. */
 export interface ProgramWord {
-  /** What it does, in a short sentence. */
+  /** The work that the word does, in a short sentence. */
   readonly doc: string;
-  /** What there is to say besides. */
+  /** Further sentences. */
   readonly details?: string;
-  /** What stands behind it; in brackets what may be left out. */
+  /** The words behind it; those in brackets may be left out. */
   readonly operands: readonly string[];
   readonly options: ProgramOptions;
   readonly examples: readonly { readonly line: string; readonly does: string }[];
   /** Whether the shell has a command of that name, which reads what is no option. */
   readonly isCommand?: true;
-  /** Whether it is a program of tgt, which reads all of its words itself. */
+  /** Whether the word is a program of tgt, which reads all of its words itself. */
   readonly isForeign?: true;
 }
 
@@ -258,7 +258,7 @@ export const programWords = {
   'tgt-setup-lun': ofTgt('tgt-setup-lun'),
 } as const satisfies Readonly<Record<string, ProgramWord>>;
 
-/** What words of two have in common, by the first of them. */
+/** The work that words of two have in common, by the first of them. */
 export const programGroups = {
   daemon: 'Serves in the background, and says what is served.',
   cluster: 'Gateways that share one configuration.',

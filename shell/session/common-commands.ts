@@ -7,7 +7,16 @@ import { getCommand, setCommand, underlined } from './configuration-groups.ts';
 import { briefly, helpAt, helpData, helpDataOn, helpOn } from './help.ts';
 import { readHistory } from './history.ts';
 import { didYouMean } from './nearest-word.ts';
-import { type Commands, type Context, commandOf, type Node, optional, required, type ShellCommand } from './node.ts';
+import {
+  type Commands,
+  type Context,
+  commandOf,
+  type Node,
+  optional,
+  placesOf,
+  required,
+  type ShellCommand,
+} from './node.ts';
 import { rootOf } from './path.ts';
 import { columnsMax, drawTree, treeOf, walkTree } from './tree-drawing.ts';
 
@@ -345,8 +354,10 @@ function nearCommand(node: Node, name: string): string[] | undefined {
   if (below.length > 0) return below.slice(0, nearMax).map((one) => `${one.name}: ${one.name}/ ${name}`);
   const { parent } = node;
   if (!parent || !Object.hasOwn(parent.commands, name)) return undefined;
-  const word = node.name.replace(/^(?:mapped_lun|lun|tpg)(?=\d+$)/, '');
-  return [`${parent.path}: ${parent.path} ${name} ${word}`];
+  const words = placesOf(parent.commands[name]!.parameters)
+    .filter((one) => one.required)
+    .map((one) => one.ofChild?.(node.name) ?? one.name.toUpperCase());
+  return [`${parent.path}: ${[`${parent.path}/`, name, ...words].join(' ').replace(/^\/\/ /, '/ ')}`];
 }
 
 /** Nodes that are named of those that have a command. */

@@ -95,6 +95,8 @@ export const child = <S>(name: string, type: NodeType<S>, subject: S): Child => 
 export interface CommandParameter<V = unknown> extends Parameter<V> {
   /** Values that fit, without help or each with a line of it. */
   suggest?(node: Node, session: Suggesting): Iterable<string | readonly [text: string, help: string]>;
+  /** The word for a node right below, out of that node's name; absent: no such node is meant. */
+  ofChild?(name: string): string;
 }
 
 /** The parameters that may be given without their names, in this order. */
@@ -177,6 +179,7 @@ interface ParameterOptions<V> {
   readonly kind?: Parameter['kind'];
   readonly default?: V;
   readonly suggest?: NonNullable<CommandParameter['suggest']>;
+  readonly ofChild?: NonNullable<CommandParameter['ofChild']>;
 }
 
 type Named<N extends string, V, R extends boolean> = CommandParameter<V> & { readonly name: N; readonly required: R };

@@ -104,6 +104,8 @@ export type ControlRequest =
   | { readonly id: number; readonly do: 'refusals' }
   /** Asks for the rules that an initiator meets when it logs in. */
   | ({ readonly id: number; readonly do: 'why' } & WhyQuestion)
+  /** Asks for what is wrong with the configuration, or will be one day. */
+  | { readonly id: number; readonly do: 'doctor' }
   /** Asks who serves what gateways share, or first changes it. */
   | ({ readonly id: number; readonly do: 'owners' } & OwnersWish)
   /** Begins to tell of topics, in messages with the same id. */
@@ -129,6 +131,16 @@ export type OwnersWish =
 export interface Owners {
   readonly gateways: readonly GatewayStanding[];
   readonly units: readonly UnitOwnership[];
+}
+
+/** A finding. `problem`: it does harm or will; `advice`: it may be meant so. Plain data. */
+export interface DoctorFinding {
+  readonly check: string;
+  readonly level: 'problem' | 'advice';
+  /** The words of the finding, in a line. */
+  readonly says: string;
+  /** The line to type that mends it; '' where no line does. */
+  readonly mend: string;
 }
 
 /** A sample: its lists of rows stand beside these keys, by their names. */
@@ -169,6 +181,7 @@ export type ControlReply =
   | ({ readonly id: number } & SampleReply)
   | { readonly id: number; readonly is: 'refusals'; readonly refusals: readonly LoginRefusal[] }
   | ({ readonly id: number; readonly is: 'why' } & WhyAnswer)
+  | { readonly id: number; readonly is: 'doctor'; readonly findings: readonly DoctorFinding[] }
   | ({ readonly id: number; readonly is: 'owners' } & Owners)
   | { readonly id: number; readonly is: 'watching'; readonly of: readonly WatchTopic[]; readonly everyMs: number }
   | { readonly id: number; readonly is: 'unwatched' }

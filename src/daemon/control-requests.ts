@@ -16,6 +16,7 @@ import { newPart } from '../root/options.ts';
 import { type WhyQuestion, whyRefused } from '../root/why.ts';
 import { dumpValue } from '../saved/saveconfig.ts';
 import type { ControlReply, Owners, SessionOpening, Status } from './control-protocol.ts';
+import { examineHost } from './doctor.ts';
 import type { Sampler } from './samples.ts';
 import { type SampledTopic, type WatchTopic, watchTopics } from './topics.ts';
 import type { WatchOptions } from './watch.ts';
@@ -86,6 +87,10 @@ export const controlRequests: Readonly<
         throw new OperatorError(`${name} must be a string`);
     await host.root.observe();
     return { is: 'why', ...(await whyRefused(host.root, host.onlookers, words as unknown as WhyQuestion)) };
+  },
+  async doctor({ host }) {
+    await host.root.observe();
+    return { is: 'doctor', findings: await examineHost(host) };
   },
   owners: async ({ host }, message) => ({ is: 'owners', ...(await owners(host, message)) }),
   async watch({ watches }, message) {

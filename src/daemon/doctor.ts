@@ -3,7 +3,7 @@
  * names the line to type that mends it, where there is one.
  */
 
-import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { printSize } from '../backstore/backstore.ts';
@@ -11,20 +11,11 @@ import { credentialsOf, discoveryCredentials, whyNobodyCan } from '../iscsi/cred
 import type { Host } from '../root/host.ts';
 import type { OldSecretUses } from '../root/old-secrets.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
-import { ownAddresses } from '../system/own-addresses.ts';
 import { type Auth, hasCredentials, isMutual, isWeak, secretBytesMin } from '../target/auth.ts';
 import { type FabricState, type Lun, type NodeAcl, printPortal, type Tpg } from '../target/target.ts';
-import { problems } from './status.ts';
-
-/** A finding. `problem`: it does harm or will; `advice`: it may be meant so. Plain data. */
-export interface DoctorFinding {
-  readonly check: string;
-  readonly level: 'problem' | 'advice';
-  /** The words of the finding, in a line. */
-  readonly says: string;
-  /** The line to type that mends it; '' where no line does. */
-  readonly mend: string;
-}
+import type { DoctorFinding } from './control-protocol.ts';
+import { isOwnDirectory, isSystem, Machine } from './machine.ts';
+import { faultsOf } from './status.ts';
 
 type Found = Omit<DoctorFinding, 'check'>;
 
@@ -33,12 +24,8 @@ const advice = (says: string, mend = ''): Found => ({ level: 'advice', says, men
 
 interface DoctorCheck {
   readonly name: string;
-  look(host: Host, mounts: readonly Mount[]): Found[] | Promise<Found[]>;
+  look(host: Host, machine: Machine): Found[] | Promise<Found[]>;
 }
-
-/** A directory that exists where systemd runs; there a unit should start tcli at boot. */
-const systemdRuns = '/run/systemd/system';
-const unitLinks = ['/etc/systemd/system/multi-user.target.wants', '/etc/systemd/system/sockets.target.wants'];
 
 /** The free share that a file system with disks should have. */
 const freeShareMin = 0.05;
@@ -53,27 +40,23 @@ const checks: readonly DoctorCheck[] = [
     look: ({ root, heldBy }) =>
       root.serving || heldBy ? [] : [problem('nothing is served: no initiator can log in', 'tcli daemon start')],
   },
-  {
-    name: 'boot',
-    look: () =>
-      existsSync(systemdRuns) &&
-      !unitLinks.some((folder) => existsSync(`${folder}/tcli.service`) || existsSync(`${folder}/tcli.socket`))
-        ? [problem('nothing starts tcli when this machine boots', 'tcli daemon install --yes')]
-        : [],
-  },
-  { name: 'not served', look: (host) => problems(host).map((line) => problem(line)) },
+  { name: 'boot', look: (host, machine) => bootFindings(host, machine) },
+  { name: 'not served', look: (host) => faultsOf(host).map(({ says, next }) => problem(says, next)) },
   {
     name: 'survives a boot',
-    look: ({ root }, mounts) => [...root.tree.allStorageObjects()].flatMap((one) => lostAtBoot(one, mounts)),
+    look: ({ root }, machine) => [...root.tree.allStorageObjects()].flatMap((one) => lostAtBoot(one, machine)),
   },
   { name: 'exported twice', look: ({ root }) => exportedTwice([...root.tree.allStorageObjects()]) },
   { name: 'space', look: ({ root }) => spaceFindings([...root.tree.allStorageObjects()]) },
   {
     name: 'mounts',
-    look: ({ root }, mounts) => [...root.tree.allStorageObjects()].flatMap((one) => lateMounts(one, mounts)),
+    look: ({ root }, machine) => [...root.tree.allStorageObjects()].flatMap((one) => lateMounts(one, machine)),
   },
   { name: 'portals', look: ({ root }) => iscsiTpgs(root.tree.fabrics).flatMap(({ tpg }) => portalFindings(tpg)) },
-  { name: 'second path', look: ({ root }) => iscsiTpgs(root.tree.fabrics).flatMap(({ tpg }) => pathFindings(tpg)) },
+  {
+    name: 'second path',
+    look: ({ root }, machine) => iscsiTpgs(root.tree.fabrics).flatMap(({ tpg }) => pathFindings(tpg, machine)),
+  },
   {
     name: 'open to all',
     look: ({ root }) => iscsiTpgs(root.tree.fabrics).flatMap(({ state, tpg }) => openFindings(state, tpg)),
@@ -87,32 +70,68 @@ const checks: readonly DoctorCheck[] = [
 export const doctorChecks: readonly string[] = checks.map(({ name }) => name);
 
 /** Makes every check. @param host with its root as of its last `observe` */
-export async function examineHost(host: Host): Promise<DoctorFinding[]> {
-  const mounts = mountsNow();
+export async function examineHost(host: Host, machine: Machine = new Machine()): Promise<DoctorFinding[]> {
   const found = await Promise.all(
-    checks.map(async ({ name, look }) => (await look(host, mounts)).map((one) => ({ check: name, ...one }))),
+    checks.map(async ({ name, look }) => (await look(host, machine)).map((one) => ({ check: name, ...one }))),
   );
   return found.flat();
 }
 
 const mediumOf = ({ config }: StorageObject): string => String(config['dev'] ?? '');
 
-function lostAtBoot(object: StorageObject, mounts: readonly Mount[]): Found[] {
+/** Findings about a boot that does not start tcli. A machine without systemd is looked after by others. */
+function bootFindings({ home }: Host, machine: Machine): Found[] {
+  if (!machine.hasSystemd) return [];
+  const start = machine.startOf(home);
+  const directory = dirname(home.saveFile);
+  if (isOwnDirectory(home))
+    return start === 'enabled'
+      ? []
+      : [
+          advice(
+            `no unit of systemd serves ${directory}: nothing starts tcli with it when this machine boots`,
+            `systemctl edit tcli.service, and there: [Service] Environment=TCLI_HOME=${directory}`,
+          ),
+        ];
+  const user = isSystem(home) ? '' : ' --user';
+  if (start === 'absent')
+    return [problem('nothing starts tcli when this machine boots', `tcli daemon install${user} --yes`)];
+  if (start === 'written')
+    return [
+      problem(
+        'nothing starts tcli when this machine boots: its unit is there, and not enabled',
+        `systemctl${user} enable tcli.service tcli.socket`,
+      ),
+    ];
+  return isSystem(home) || machine.lingers
+    ? []
+    : [problem('tcli starts when its user logs in, and ends with the last login', 'loginctl enable-linger')];
+}
+
+function lostAtBoot(object: StorageObject, machine: Machine): Found[] {
   const { path, backstore } = object;
   const medium = mediumOf(object);
   if (backstore.isVolatile?.(object.config))
-    return [advice(`${path} is in memory: a restart of tcli or of the machine empties it`)];
-  const mount = mountOf(medium, mounts);
+    return [
+      advice(
+        `${path} is in memory: a restart of tcli or of the machine empties it. For what is to stay, there are files`,
+        '/backstores/fileio create NAME FILE SIZE',
+      ),
+    ];
+  const mount = machine.mountOf(medium);
   if (mount && memoryFileSystems.includes(mount.type) && !medium.startsWith('/dev/'))
     return [
       problem(
-        `${path} is on ${mount.type} (${mount.point}): it is gone after a boot`,
-        `/backstores/fileio create NAME FILE`,
+        `${path} is on ${mount.type} (${mount.point}): it is gone after a boot, unless its file is copied to a disk`,
+        `${path} replace FILE`,
       ),
     ];
   if (/^\/dev\/(sd[a-z]+|vd[a-z]+|xvd[a-z]+|nvme\d+n\d+|loop\d+)(p?\d+)?$/.test(medium))
     return [
-      advice(`${path} names ${medium}, which may be another disk after a boot: a name under /dev/disk/by-id stays`),
+      advice(
+        `${path} names ${medium}, which may be another disk after a boot: a name under /dev/disk/by-id stays`,
+        `${path} replace ${machine.lastingNamesOf(medium)[0] ?? '/dev/disk/by-id/NAME'}`,
+      ),
     ];
   return [];
 }
@@ -173,12 +192,24 @@ async function spaceFindings(objects: readonly StorageObject[]): Promise<Found[]
   return found.flat();
 }
 
-function lateMounts(object: StorageObject, mounts: readonly Mount[]): Found[] {
-  const mount = mountOf(mediumOf(object), mounts);
-  if (!mount || !networkFileSystems.includes(mount.type)) return [];
+function lateMounts(object: StorageObject, machine: Machine): Found[] {
+  const mount = machine.mountOf(mediumOf(object));
+  // A device is there without a mount.
+  if (!mount || mount.point.startsWith('/dev')) return [];
+  const isRemote = networkFileSystems.includes(mount.type);
+  const when = machine.hasSystemd ? machine.atBoot(mount) : 'before';
+  if (!isRemote && when === 'before') return [];
+  const where = `${object.path} is on ${mount.type} (${mount.point})`;
+  if (when === 'not at all')
+    return [
+      advice(
+        `${where}, which nothing mounts at a boot: then it is missing`,
+        `findmnt --fstab, and a line there for ${mount.point}`,
+      ),
+    ];
   return [
     advice(
-      `${object.path} is on ${mount.type} (${mount.point}), which a boot may mount later than tcli starts: until then it is missing`,
+      `${where}, which a boot may mount later than tcli starts: until then it is missing`,
       `systemctl edit tcli.service, and there: [Unit] RequiresMountsFor=${mount.point}`,
     ),
   ];
@@ -209,9 +240,9 @@ function portalFindings({ path, enabled, portals, luns }: Tpg): Found[] {
     : [];
 }
 
-function pathFindings({ path, enabled, portals, luns }: Tpg): Found[] {
+function pathFindings({ path, enabled, portals, luns }: Tpg, { addresses }: Machine): Found[] {
   const reached = new Set(
-    portals.flatMap(({ address }) => (isWildcard(address) ? ownAddresses() : isLoopback(address) ? [] : [address])),
+    portals.flatMap(({ address }) => (isWildcard(address) ? addresses : isLoopback(address) ? [] : [address])),
   );
   if (!enabled || luns.size === 0 || reached.size !== 1) return [];
   return [
@@ -318,53 +349,10 @@ function identityOf(path: string): string {
   return file.isBlockDevice() ? `device ${file.rdev}` : `file ${file.dev} ${file.ino}`;
 }
 
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
-}
-
 function statOf(path: string) {
   try {
     return path.startsWith('/') ? statSync(path) : undefined;
   } catch {
     return undefined;
-  }
-}
-
-interface Mount {
-  readonly point: string;
-  readonly type: string;
-}
-
-/** The mount that a path lies on: the last one of those that lie nearest. */
-function mountOf(path: string, mounts: readonly Mount[]): Mount | undefined {
-  if (!path.startsWith('/')) return undefined;
-  const real = realPath(path);
-  let found: Mount | undefined;
-  for (const mount of mounts) {
-    const { point } = mount;
-    const isAbove = point === '/' || real === point || real.startsWith(`${point}/`);
-    if (isAbove && point.length >= (found?.point.length ?? 0)) found = mount;
-  }
-  return found;
-}
-
-/** proc(5) mountinfo: field 5 is the mount point, blanks in it octal; the one behind the dash is its type. */
-function mountsNow(): Mount[] {
-  const plain = (text: string) =>
-    text.replace(/\\([0-7]{3})/g, (_, octal) => String.fromCharCode(Number.parseInt(octal, 8)));
-  try {
-    return readFileSync('/proc/self/mountinfo', 'utf8')
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => {
-        const [before = '', after = ''] = line.split(' - ');
-        return { point: plain(before.split(' ')[4] ?? ''), type: after.split(' ')[0] ?? '' };
-      });
-  } catch {
-    return [];
   }
 }

@@ -2,6 +2,7 @@
 
 import { printSize } from '../backstore/backstore.ts';
 import type { LossState, OverdueState } from '../loops/loop.ts';
+import { isReplaceable } from '../operations/medium-operations.ts';
 import type { Raw } from '../operations/raw.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { Host } from '../root/host.ts';
@@ -41,11 +42,19 @@ export function statusOf(host: Host, about: About): Status {
   };
 }
 
-/** CHAP words with which nobody can log in, a line each. */
-const authProblems = (tree: Tree): string[] =>
+/** A wish of the tree that is not fulfilled, or does harm, and the line to type next. Plain data. */
+export interface ServingFault {
+  readonly says: string;
+  readonly next: string;
+}
+
+/** CHAP words with which nobody can log in. */
+const authFaults = (tree: Tree): ServingFault[] =>
   [...tree.auths()].flatMap(({ path, auth }) => {
     const problem = authProblem(auth);
-    return problem ? [`${path}: ${problem}`] : [];
+    return problem
+      ? [{ says: `${path}: ${problem}`, next: `${path} get ${path.includes('/tpg') ? 'auth' : 'discovery_auth'}` }]
+      : [];
   });
 
 /** The line about a medium that has had commands for long. */
@@ -57,16 +66,17 @@ export const describeLoss = ({ path, bytes, reason }: LossState): string =>
   `${bytes === undefined ? 'everything' : printSize(bytes)} that was acknowledged may not be on the medium (${reason}). ` +
   `Flushes fail until initiators have written it again. When you have checked the medium and their data: ${path} reopen`;
 
-/** Storage objects that share a serial number, a line each. */
-const serialProblems = (tree: Tree): string[] =>
-  Array.from(
-    tree.sharedSerials(),
-    ([one, other]) =>
-      `${other.path}: initiators know it as naa.${other.naa}, as they know ${one.path}, and take both for one disk: create it anew with another wwn`,
-  );
+/** Storage objects that share a serial number. */
+const serialFaults = (tree: Tree): ServingFault[] =>
+  Array.from(tree.sharedSerials(), ([one, other]) => ({
+    says: `${other.path}: initiators know it as naa.${other.naa}, as they know ${one.path}, and take both for one disk: create it anew with another wwn`,
+    next: `/backstores/${other.backstore.name} delete ${other.name}`,
+  }));
+
+const harmfulFaults = (tree: Tree): ServingFault[] => [...authFaults(tree), ...serialFaults(tree)];
 
 /** The parts of a configuration that do harm, a line each. */
-export const harmIn = (tree: Tree): string[] => [...authProblems(tree), ...serialProblems(tree)];
+export const harmIn = (tree: Tree): string[] => harmfulFaults(tree).map(({ says }) => says);
 
 /** Harmless differences from the saved file: serial numbers that were made, portals that speak another transport. */
 export function remarksOn(tree: Tree): string[] {
@@ -104,43 +114,66 @@ export function keptIn({ kept: { storageObjects, targets } }: Tree): string[] {
   return [...storageObjects, ...targets].map(nameOf);
 }
 
+/** The faults of what is served, a line each. */
+export const problems = (host: Host): string[] => faultsOf(host).map(({ says }) => says);
+
 /**
- * The wishes of the tree that cannot be fulfilled, a line each: lost writes, closed portals, missing volumes, LUNs that are not attached,
- * CHAP words that let nobody in.
+ * The wishes of the tree that cannot be fulfilled: lost writes, closed portals, missing volumes, LUNs that are not attached, CHAP words
+ * that let nobody in.
  */
-export function problems(host: Host): string[] {
-  const { tree } = host.root;
-  const lost = [...tree.allStorageObjects()].flatMap((object) => {
-    const loss = host.root.lossOf(object);
-    return loss ? [`${object.path}: ${describeLoss(loss)}`] : [];
-  });
-  const missing = [...tree.allStorageObjects()].flatMap(({ path, missing }) =>
-    missing ? [`${path}: ${missing}`] : [],
-  );
-  const closed = [...tree.tpgs()].flatMap((tpg) =>
-    tpg.portals.flatMap((portal) => {
-      const problem = host.root.portalProblem(tpg, portal);
-      return problem ? [`${portalPath(tpg, portal)}: ${problem}`] : [];
-    }),
-  );
-  const local = [...tree.tpgs()].flatMap((tpg) =>
-    [...tpg.luns.values()].flatMap((lun) => {
-      const problem = host.root.lunProblem(lun);
-      return problem ? [`${tpg.path}/luns/lun${lun.index}: ${problem.message}`] : [];
-    }),
-  );
+export function faultsOf(host: Host): ServingFault[] {
   const { standby, problem: silent } = host.shared?.state ?? {};
   const shared = [
     ...(standby !== undefined ? [`This gateway is on standby, and changes nothing: ${standby}`] : []),
     ...(standby === undefined && silent !== undefined ? [`The configuration cannot be changed now: ${silent}`] : []),
-  ];
+  ].map((says) => ({ says, next: 'tcli cluster status' }));
+  const { problem: untaken, path: givenFile } = host.given ?? {};
+  const given = untaken === undefined ? [] : [{ says: untaken, next: `tcli apply ${givenFile} --dry-run` }];
   const tried = host.trials.all.flatMap(({ change, line, problem }) =>
-    problem === undefined ? [] : [`${change}: on trial (${line}), and could not be taken back: ${problem}`],
+    problem === undefined
+      ? []
+      : [{ says: `${change}: on trial (${line}), and could not be taken back: ${problem}`, next: `confirm ${change}` }],
   );
-  const overdue = [...tree.allStorageObjects()].flatMap((object) => {
-    const late = host.root.overdueOf(object);
-    return late && late.commands > 0 ? [`${object.path}: ${describeOverdue(late)}`] : [];
-  });
-  const given = host.given?.problem === undefined ? [] : [host.given.problem];
-  return [...shared, ...given, ...lost, ...overdue, ...missing, ...closed, ...local, ...tried, ...harmIn(tree)];
+  const { lost, overdue, missing } = mediumFaults(host);
+  const served = [...lost, ...overdue, ...missing, ...portalFaults(host), ...lunFaults(host)];
+  return [...shared, ...given, ...served, ...tried, ...harmfulFaults(host.root.tree)];
 }
+
+function mediumFaults({ root }: Host): Record<'lost' | 'overdue' | 'missing', ServingFault[]> {
+  const objects = [...root.tree.allStorageObjects()];
+  return {
+    lost: objects.flatMap((object) => {
+      const loss = root.lossOf(object);
+      return loss ? [{ says: `${object.path}: ${describeLoss(loss)}`, next: `${object.path} reopen` }] : [];
+    }),
+    overdue: objects.flatMap((object) => {
+      const late = root.overdueOf(object);
+      return late && late.commands > 0
+        ? [{ says: `${object.path}: ${describeOverdue(late)}`, next: `${object.path} info` }]
+        : [];
+    }),
+    missing: objects.flatMap((object) => {
+      const { path, missing } = object;
+      const next = isReplaceable(object) ? `${path} replace MEDIUM` : `${path} info`;
+      return missing ? [{ says: `${path}: ${missing}`, next }] : [];
+    }),
+  };
+}
+
+const portalFaults = ({ root }: Host): ServingFault[] =>
+  [...root.tree.tpgs()].flatMap((tpg) =>
+    tpg.portals.flatMap((portal) => {
+      const problem = root.portalProblem(tpg, portal);
+      const path = portalPath(tpg, portal);
+      return problem ? [{ says: `${path}: ${problem}`, next: `${path} move ip_port=PORT` }] : [];
+    }),
+  );
+
+const lunFaults = ({ root }: Host): ServingFault[] =>
+  [...root.tree.tpgs()].flatMap((tpg) =>
+    [...tpg.luns.values()].flatMap((lun) => {
+      const problem = root.lunProblem(lun);
+      const path = `${tpg.path}/luns/lun${lun.index}`;
+      return problem ? [{ says: `${path}: ${problem.message}`, next: `${path} info` }] : [];
+    }),
+  );

@@ -10,6 +10,9 @@ import { freePort, iqn } from '../support/tcli.ts';
 const tpg = `/iscsi/${iqn}/tpg1`;
 const one = 'iqn.1994-05.com.redhat:one';
 const secret = 'long-enough-secret';
+const otherTpg = '/iscsi/iqn.2003-01.org.example:other/tpg1';
+/** A target that nobody reaches. */
+const other = ['/iscsi create iqn.2003-01.org.example:other', `${otherTpg}/portals delete 0.0.0.0 3260`];
 
 /** A target with one disk on a file, and CHAP, served; and what doctor says of it. */
 async function sound() {
@@ -41,13 +44,15 @@ async function sound() {
   return { shell, folder, findings, run: (...lines: string[]) => shell.run(...lines) };
 }
 
+type Sound = Awaited<ReturnType<typeof sound>>;
+
 /** Lines that make it unsound; what it says then, and what mends it. */
 const faults: Record<
   string,
   {
     check: string;
-    afterwards?: (folder: string) => void;
-    lines: (folder: string) => string[];
+    afterwards?: (on: Sound) => void | Promise<void>;
+    lines: (folder: string) => string[] | Promise<string[]>;
     says: RegExp;
     mend: string;
   }
@@ -83,7 +88,7 @@ const faults: Record<
       writeFileSync(join(folder, 'other.img'), Buffer.alloc(1 << 20));
       return [`/backstores/fileio create again ${join(folder, 'other.img')}`];
     },
-    afterwards: (folder) => {
+    afterwards: ({ folder }) => {
       rmSync(join(folder, 'other.img'));
       linkSync(join(folder, 'disk0.img'), join(folder, 'other.img'));
     },
@@ -94,13 +99,47 @@ const faults: Record<
     check: 'survives a boot',
     lines: () => ['/backstores/ramdisk create rd0 1M'],
     says: /rd0 is in memory/,
-    mend: '',
+    mend: '/backstores/fileio create NAME FILE SIZE',
   },
   'an ACL without a disk': {
     check: 'sees nothing',
     lines: () => [`${tpg}/acls/${one} delete 0`],
     says: /sees no disk/,
     mend: `${tpg}/acls/${one} create 0 LUN`,
+  },
+  'initiators that only give their names': {
+    check: 'open to all',
+    lines: () => [`${tpg} set attribute authentication=0`],
+    says: /lets in iqn\.1994-05\.com\.redhat:one by name alone/,
+    mend: `${tpg} set attribute authentication=1`,
+  },
+  'one disk in two targets': {
+    check: 'exported twice',
+    lines: () => [...other, `${otherTpg}/luns create /backstores/fileio/disk0`],
+    says: /disk0 is exported by 2 targets/,
+    mend: '/backstores/fileio/disk0 users',
+  },
+  'a target without a portal': {
+    check: 'portals',
+    lines: () => other,
+    says: /other\/tpg1 has no portal: nobody can log in/,
+    mend: `${otherTpg}/portals create`,
+  },
+  'portals that other machines do not reach': {
+    check: 'portals',
+    lines: async () => [...other, `${otherTpg}/portals create 127.0.0.1 ${await freePort()}`],
+    says: /listens on 127\.0\.0\.1:\d+ only/,
+    mend: `${otherTpg}/portals create`,
+  },
+  'a file that is gone': {
+    check: 'not served',
+    lines: () => [],
+    afterwards: async ({ folder, run }) => {
+      rmSync(join(folder, 'disk0.img'));
+      await run('/backstores/fileio/disk0 reopen');
+    },
+    says: /disk0: .*no such file/,
+    mend: '/backstores/fileio/disk0 replace MEDIUM',
   },
   'a target that is disabled': {
     check: 'portals',
@@ -112,12 +151,16 @@ const faults: Record<
 
 it.each(Object.keys(faults))('%s', async (name) => {
   const { check, lines, afterwards, says, mend } = faults[name]!;
-  const { folder, findings, run } = await sound();
+  const on = await sound();
+  const { folder, findings, run } = on;
   expect(await findings(check)).toEqual([]);
-  const said = await run(...lines(folder));
+  const said = await run(...(await lines(folder)));
   expect(said).not.toContain('E| ');
-  afterwards?.(folder);
+  await afterwards?.(on);
   expect(await findings(check)).toContainEqual(expect.objectContaining({ says: expect.stringMatching(says), mend }));
+  // The line is one that can be typed.
+  const [path, command] = mend.split(' ');
+  expect(await run(`${path}/ help ${command}`)).not.toContain('E| ');
 });
 
 it('disks that may grow beyond the room that is left', async () => {

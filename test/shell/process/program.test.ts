@@ -118,7 +118,7 @@ test('words become what they say', () => {
   expect(wants('help', 'apply')).toEqual({ kind: 'command', line: 'help apply' });
 });
 
-test('what is written about the program uses options that it has', () => {
+test('the docs and units name options that the program has', () => {
   const files = globSync(['README.md', 'docs/*.md', 'packaging/**/*.{md,service,socket,yaml,yml}'], { cwd: project });
   const used = files.flatMap((file) =>
     [...text(file).matchAll(/\btcli ((?:daemon |cluster )?[a-z-]+)\b([^\n`|;&#]*)/g)].flatMap(
