@@ -72,7 +72,11 @@ export const share = commandOf<Host>()({
     { line: 'share', does: 'Lists what is shared.' },
   ],
   async run({ root }, context, { path, size, allow, chap, password: text, read_only, port, name }) {
-    if (path === undefined) return list(root, context);
+    if (path === undefined) {
+      if ([size, allow, chap, text, port, name].some((one) => one !== undefined) || read_only)
+        throw new OperatorError('What is to be shared?', 'The path stands first: share /srv/disk.img size=5G');
+      return list(root, context);
+    }
     const file = context.fileNamed(path);
     const known = shareOf(root, file);
     if (text !== undefined && chap === undefined) throw new OperatorError('password needs chap=USER');

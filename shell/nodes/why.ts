@@ -1,5 +1,6 @@
 /** `why`: the reason why an initiator is refused, the initiators that were refused lately, and the access of each to a LUN. */
 
+import { isIP } from 'node:net';
 import {
   type Host,
   hasOwnNexus,
@@ -80,12 +81,16 @@ export const why = commandOf<Host>()({
 function questionIn(given: Readonly<Record<'initiator' | 'target' | 'from' | 'address', string | undefined>>) {
   const { initiator } = given;
   if (initiator === undefined) return undefined;
+  if (initiator === fromWord)
+    throw new OperatorError('The name of the initiator stands in front of from.', 'why INITIATOR from ADDRESS');
   const words = [given.target, given.from, given.address].filter((word) => word !== undefined);
   const at = words.indexOf(fromWord);
   const [target, from] = at === 0 ? [undefined, words[1]] : [given.target, words.at(-1)];
   const address = at >= 0 || given.from !== undefined ? from : undefined;
   if (at >= 0 && at === words.length - 1)
     throw new OperatorError('An address stands behind from.', `why ${initiator} from ADDRESS`);
+  if (address !== undefined && !isIP(address.replace(/^\[(.*)\]$/, '$1')))
+    throw new OperatorError(`'${address}' is no address.`, `why ${initiator} TARGET from 192.0.2.7`);
   return {
     initiator,
     ...(target !== undefined && { target }),

@@ -348,16 +348,23 @@ function elsewhere(node: Node, name: string): string | undefined {
   return root.child(name) && `${name} is a node below the root: /${name} ls, or cd /${name}`;
 }
 
-/** The nodes right below that have such a command, or else the one right above, and how it is typed there. */
+/** The node right above, where its command may mean this one; the nodes right below that have such a command; or the one above at all. */
 function nearCommand(node: Node, name: string): string[] | undefined {
+  const above = commandAbove(node, name);
+  if (above?.isMeant) return [above.says];
   const below = node.children().filter((one) => Object.hasOwn(one.commands, name));
   if (below.length > 0) return below.slice(0, nearMax).map((one) => `${one.name}: ${one.name}/ ${name}`);
-  const { parent } = node;
-  if (!parent || !Object.hasOwn(parent.commands, name)) return undefined;
-  const words = placesOf(parent.commands[name]!.parameters)
-    .filter((one) => one.required)
-    .map((one) => one.ofChild?.(node.name) ?? one.name.toUpperCase());
-  return [`${parent.path}: ${[`${parent.path}/`, name, ...words].join(' ').replace(/^\/\/ /, '/ ')}`];
+  return above && [above.says];
+}
+
+/** The command of the node right above, as it is typed there, and whether one of its parameters is the name of this node. */
+function commandAbove({ parent, name: own }: Node, name: string): { says: string; isMeant: boolean } | undefined {
+  const command = parent && ownOf(parent.commands, name);
+  if (!command) return undefined;
+  const needed = placesOf(command.parameters).filter((one) => one.required);
+  const words = needed.map((one) => one.ofChild?.(own) ?? one.name.toUpperCase());
+  const line = [`${parent.path}/`, name, ...words].join(' ');
+  return { says: `${parent.path}: ${line}`, isMeant: needed.some(({ ofChild }) => ofChild) };
 }
 
 /** Nodes that are named of those that have a command. */
