@@ -21,6 +21,10 @@ const secondColumn = 29;
 /** Where it begins behind the ways to call the program. */
 const formColumn = 44;
 
+/** The names of the options that people are told of. */
+export const toldOptionNames = (options: ProgramOptions): string[] =>
+  Object.keys(options).filter((name) => !options[name]?.isUntold);
+
 /** The options that people are told of, each with its other name and its value. */
 export const toldOptions = (options: ProgramOptions): { form: string; doc: string }[] =>
   Object.entries(options)

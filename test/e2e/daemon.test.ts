@@ -5,7 +5,8 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
-import { optionsOf } from '../../shell/process/arguments.ts';
+import { servingOptions } from '../../shell/process/program.ts';
+import { toldOptionNames } from '../../shell/process/program-help.ts';
 import { connectInitiator } from '../support/connect-initiator.ts';
 import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 import { TestTerminal } from '../support/terminal.ts';
@@ -146,7 +147,7 @@ it('daemon restart repeats every option and variable of the start, but for what 
     '--log-format': 'json',
     '--log-level': 'debug',
   };
-  expect(Object.keys(said).toSorted()).toEqual([...new Set(optionsOf('SERVING'))].toSorted());
+  expect(Object.keys(said).toSorted()).toEqual(toldOptionNames(servingOptions).toSorted());
   const env = { TGT_IPC_SOCKET: join(home, 'tgtd'), TCLI_LINGER_US: '7' };
   const words = (action: string, ...more: string[]) => [program, '--home', home, 'daemon', action, ...more];
   const holder = async () => JSON.parse((await readFile(join(home, 'lock'), 'utf8')).split('\n', 1)[0]!);

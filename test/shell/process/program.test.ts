@@ -8,15 +8,13 @@ import { readArguments } from '../../../shell/process/arguments.ts';
 import { completeWords } from '../../../shell/process/completion-script.ts';
 import { manual } from '../../../shell/process/manual.ts';
 import { programEnvironment, programOptions, programWord, programWordNames } from '../../../shell/process/program.ts';
-import { programHelp, wordHelp } from '../../../shell/process/program-help.ts';
+import { programHelp, toldOptionNames, wordHelp } from '../../../shell/process/program-help.ts';
 import { lastWords } from '../../../src/client.ts';
 
 const project = resolve(import.meta.dirname, '../../..');
 const text = (file: string) => readFileSync(join(project, file), 'utf8');
 const words = programWordNames.map((name) => [name, programWord(name)] as const);
-const told = words.map(
-  ([name, { options }]) => [name, Object.keys(options).filter((one) => !options[one]?.isUntold)] as const,
-);
+const told = words.map(([name, { options }]) => [name, toldOptionNames(options)] as const);
 const complaint = (...typed: string[]): string => {
   try {
     return `none: ${JSON.stringify(readArguments(typed).wants)}`;
@@ -38,8 +36,7 @@ test.each(told)('%s: its help, its completion and the manual have the same optio
 
 test('the help of the program has its options, all words, and what stands behind words of two; its lines fit a terminal', () => {
   const help = programHelp();
-  for (const name of [...Object.keys(programOptions).filter((one) => !programOptions[one as '--home'].isUntold)])
-    expect(help).toMatch(new RegExp(`(?:^  |, )${name}\\b`, 'm'));
+  for (const name of toldOptionNames(programOptions)) expect(help).toMatch(new RegExp(`(?:^  |, )${name}\\b`, 'm'));
   for (const [name] of words) for (const part of name.split(' ')) expect(help).toMatch(new RegExp(`[ |]${part}\\b`));
   const pages = [help, ...programWordNames.map((name) => wordHelp(name.split(' ')))].join('\n').split('\n');
   // An example is one line, to be copied.
