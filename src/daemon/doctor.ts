@@ -126,13 +126,15 @@ function lostAtBoot(object: StorageObject, machine: Machine): Found[] {
         `${path} replace FILE`,
       ),
     ];
-  if (/^\/dev\/(sd[a-z]+|vd[a-z]+|xvd[a-z]+|nvme\d+n\d+|loop\d+)(p?\d+)?$/.test(medium))
+  if (/^\/dev\/(sd[a-z]+|vd[a-z]+|xvd[a-z]+|nvme\d+n\d+|loop\d+)(p?\d+)?$/.test(medium)) {
+    const [lasting = 'a name under /dev/disk/by-id'] = machine.lastingNamesOf(medium);
     return [
       advice(
-        `${path} names ${medium}, which may be another disk after a boot: a name under /dev/disk/by-id stays`,
-        `${path} replace ${machine.lastingNamesOf(medium)[0] ?? '/dev/disk/by-id/NAME'}`,
+        `${path} names ${medium}, which may be another disk after a boot: ${lasting} stays with it`,
+        'ls -l /dev/disk/by-id',
       ),
     ];
+  }
   return [];
 }
 

@@ -138,7 +138,7 @@ const faults: Record<
       rmSync(join(folder, 'disk0.img'));
       await run('/backstores/fileio/disk0 reopen');
     },
-    says: /disk0: .*no such file/,
+    says: /disk0: Could not open .*The file is gone/,
     mend: '/backstores/fileio/disk0 replace MEDIUM',
   },
   'a target that is disabled': {

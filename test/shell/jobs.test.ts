@@ -34,7 +34,7 @@ async function configured(): Promise<TestShell & { port: number }> {
 
 interface Job {
   readonly lines: (shell: TestShell) => readonly string[];
-  /** What is true afterwards. */
+  /** Checks of what the lines did. */
   readonly proof: (shell: TestShell, said: string) => Promise<void> | void;
 }
 
