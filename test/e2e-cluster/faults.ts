@@ -27,7 +27,7 @@ const roles: readonly Role[] = ['the owner', 'the standby'];
 const inRole = (pair: GatewayPair, role: Role): Promise<GatewayProcess> =>
   role === 'the owner' ? pair.owner() : pair.standby();
 
-/** The times that docs/cluster.md promises. */
+/** The times that are wanted, of a machine that does nothing else. */
 const moveMs = 2_000;
 const failoverMs = 10_000;
 

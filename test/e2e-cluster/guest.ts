@@ -16,7 +16,7 @@ const run = promisify(execFile);
 const here = import.meta.dirname;
 
 export const guestDirectory = process.env['GUEST_DIR'] ?? join(homedir(), '.cache/tcli-guest');
-const bootMs = 180_000;
+const bootMs = 420_000;
 const answerMs = 240_000;
 
 export interface GuestAnswer {
