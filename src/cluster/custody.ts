@@ -41,6 +41,8 @@ interface Unit {
   readonly ownership: Ownership;
   readonly admits: Map<string, (may: boolean) => void>;
   idle: (() => void) | undefined;
+  /** It was said that the unit is served here, and not yet that it is not any more. */
+  isTaken: boolean;
   /** The reservations in the store, as this gateway has read or put them; undefined: they are not known. */
   reservations: { readonly value: string | undefined; readonly revision: number } | undefined;
 }
@@ -113,7 +115,7 @@ export class Custody {
   add(serial: string, medium: UnitMedium): void {
     const { me } = this.#options;
     const ownership = new Ownership({ me, fences: medium.fences });
-    const unit: Unit = { serial, medium, ownership, admits: new Map(), idle: undefined, reservations: undefined };
+    const unit: Unit = { serial, medium, ownership, admits: new Map(), idle: undefined, isTaken: false, reservations: undefined };
     this.#units.set(serial, unit);
     this.#step(unit, { is: 'lease', until: this.#until });
     this.#tell(unit);
@@ -259,12 +261,14 @@ export class Custody {
         return;
       case 'stand': {
         const { standing, unplanned } = action;
-        const reservations = unit.reservations?.value;
         const { epoch } = ownership;
-        medium.stand({ standing, epoch, unplanned, ...(standing === 'active' && { reservations }) });
+        const known = standing === 'active' && unit.reservations;
+        medium.stand({ standing, epoch, unplanned, ...(known && { reservations: known.value ?? null }) });
         if (standing === 'active') this.#fulfilled(serial);
-        if (standing === 'active') this.#options.told?.('taken', serial, { epoch, unplanned });
-        if (standing === 'standby') this.#options.told?.('given', serial, { epoch });
+        const isHere = standing === 'active' || (unit.isTaken && standing !== 'standby');
+        if (isHere && !unit.isTaken) this.#options.told?.('taken', serial, { epoch, unplanned });
+        if (!isHere && unit.isTaken) this.#options.told?.('given', serial, { epoch });
+        unit.isTaken = isHere;
         return;
       }
     }

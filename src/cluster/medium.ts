@@ -6,10 +6,10 @@ import type { OwnerStanding } from './owner-record.ts';
 export interface UnitStanding {
   readonly standing: OwnerStanding;
   readonly epoch: number;
-  /** The write cache of the owner before this one may be lost. */
+  /** With `active`, once in an epoch: the write cache of the owner before this one may be lost. */
   readonly unplanned: boolean;
-  /** With `active`, when it begins: what the store holds of reservations. */
-  readonly reservations?: string | undefined;
+  /** With `active`: what the store holds of reservations, null for none. Absent: nobody here knows, and what the unit has stays. */
+  readonly reservations?: string | null;
 }
 
 /** The medium of a unit, in this process. */

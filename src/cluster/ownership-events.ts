@@ -48,5 +48,5 @@ export type OwnershipAction =
   | { readonly does: 'admit'; readonly client: string; readonly may: boolean }
   /** @param clean flushed first; otherwise what is not flushed is dropped */
   | { readonly does: 'close'; readonly clean: boolean }
-  /** @param unplanned an owner before this one did not close the medium: what lay in its write cache may be lost */
+  /** @param unplanned said once, with the first `active`: an owner before this one did not close the medium, and its write cache may be lost */
   | { readonly does: 'stand'; readonly standing: OwnerStanding; readonly unplanned: boolean };

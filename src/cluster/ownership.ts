@@ -371,7 +371,9 @@ export class Ownership {
   #stand(standing: OwnerStanding): void {
     if (this.#standing === standing) return;
     this.#standing = standing;
-    this.#do({ does: 'stand', standing, unplanned: this.#unplanned });
+    const unplanned = standing === 'active' && this.#unplanned;
+    if (unplanned) this.#unplanned = false;
+    this.#do({ does: 'stand', standing, unplanned });
   }
 
   #do(action: OwnershipAction): void {

@@ -29,6 +29,8 @@ export interface GatewayOptions {
   readonly token: string;
   readonly log: Log;
   readonly storageObjects: () => Iterable<StorageObject>;
+  /** Where a simulation can have its own. */
+  readonly clock?: Clock;
   /** Has the loop of a storage object carry something out; undefined: no loop has it, or none shares it. */
   readonly share: (path: string, request: ShareRequest) => Promise<ShareAnswer | undefined>;
 }
@@ -82,7 +84,7 @@ export class Gateway {
   readonly number: number;
   readonly #options: GatewayOptions;
   readonly #keys: ReturnType<typeof clusterKeys>;
-  readonly #clock: Clock = monotonic;
+  readonly #clock: Clock;
   readonly #units = new Map<string, Unit>();
   #custody: Custody | undefined;
   #requests: UnitRequests | undefined;
@@ -90,6 +92,7 @@ export class Gateway {
   private constructor(options: GatewayOptions, number: number) {
     this.#options = options;
     this.#keys = clusterKeys(options.cluster);
+    this.#clock = options.clock ?? monotonic;
     this.number = number;
   }
 
@@ -269,7 +272,7 @@ export class Gateway {
         stand: (now) => {
           unit.now = now;
           if (now.standing === 'active') void this.#putShape(unit);
-          this.#tell(object.wwn, unit, now.standing === 'active' ? (now.reservations ?? null) : undefined);
+          this.#tell(object.wwn, unit, now);
         },
       },
       comes: undefined,
@@ -321,11 +324,12 @@ export class Gateway {
     }
   }
 
-  /** Tells the loop how a unit stands, if that is news. @param reservations with which the unit begins to be served here */
-  #tell(serial: string, unit: Unit, reservations?: string | null): void {
+  /** Tells the loop how a unit stands, if that is news. @param now what goes with a new standing */
+  #tell(serial: string, unit: Unit, now: Partial<UnitStanding> = {}): void {
     const custody = this.#custody;
     if (!custody) return;
-    const { standing, unplanned } = unit.now;
+    const { standing } = unit.now;
+    const { reservations, unplanned } = now;
     const { shape, reservations: key } = unitKeys(this.#keys, serial);
     const heard = custody.below(key)[0]?.value ?? null;
     // The gateway that serves the unit has changed its reservations itself.
@@ -337,7 +341,8 @@ export class Gateway {
       own: this.number,
       until: unit.medium.fences ? undefined : custody.until,
       shape: unit.shape ?? parsed(custody.below(shape)[0]?.value),
-      ...(reservations !== undefined && { reservations, unplanned }),
+      ...(reservations !== undefined && { reservations }),
+      ...(unplanned && { unplanned }),
       ...(isNews && { reservations: heard }),
     };
     const text = JSON.stringify(news);

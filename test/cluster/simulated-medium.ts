@@ -149,17 +149,20 @@ export class SimulatedMedium implements UnitMedium {
     });
   }
 
-  stand({ standing, epoch, reservations }: UnitStanding): void {
+  stand({ standing, epoch, reservations, unplanned }: UnitStanding): void {
     const sim = this.#sim;
     const before = this.standing;
     this.standing = standing;
-    if (standing !== 'active' || before === 'alone') return;
+    if (unplanned && (standing !== 'active' || before === 'alone')) sim.fail('a loss was told again');
+    if (standing !== 'active') return;
+    if (before !== 'alone') sim.epochs += 1;
     this.#epoch = epoch;
-    sim.epochs += 1;
     if (sim.world.broken === 'reservations are not loaded') return;
-    this.#generation = reservations === undefined ? 0 : (JSON.parse(reservations) as { generation: number }).generation;
+    if (reservations === null) this.#generation = 0;
+    else if (reservations !== undefined)
+      this.#generation = (JSON.parse(reservations) as { generation: number }).generation;
     if (this.#generation < sim.acknowledgedGeneration)
-      sim.fail(`epoch ${epoch} begins with generation ${this.#generation}, ${sim.acknowledgedGeneration} was told`);
+      sim.fail(`epoch ${epoch} goes on with generation ${this.#generation}, ${sim.acknowledgedGeneration} was told`);
   }
 
   get serves(): boolean {

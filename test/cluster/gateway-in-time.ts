@@ -1,0 +1,116 @@
+/** The real gateway of a cluster over a simulated store, in virtual time, where nothing is lost by chance: its loops are made up. */
+
+import { onTestFinished } from 'vitest';
+import type { Clock } from '../../src/cluster/clock.ts';
+import type { ShareAnswer, SharedNews, ShareRequest } from '../../src/loops/shared-units.ts';
+import { Gateway } from '../../src/root/gateway.ts';
+import { Root } from '../../src/root/root.ts';
+import { SimulatedStore } from './simulated-store.ts';
+import { keys, type Process, serial, Timeline } from './timeline.ts';
+
+export const disk = '/backstores/user:rbd/disk0';
+
+/** How long an outcome is waited for. */
+const outcomeMs = 60_000;
+
+/** A gateway, and what a test sees of it. */
+export interface InTime {
+  readonly gateway: Gateway;
+  readonly root: Root;
+  readonly process: Process;
+  /** Requests to its loop, in their order. */
+  readonly asked: ShareRequest[];
+  readonly log: string[];
+  /** What the loop answers; as a loop does that opens and closes at once, unless a test says otherwise. */
+  answer: (request: ShareRequest) => ShareAnswer | undefined | Promise<ShareAnswer | undefined>;
+}
+
+/** A store, and the gateways that a test adds. */
+export class ClusterInTime {
+  readonly time = new Timeline({ seed: 1, fences: true, pauses: false, calm: true });
+  readonly store = new SimulatedStore(this.time);
+  #processes = 0;
+  /** Timers that are set and have not gone off. */
+  pending = 0;
+
+  pass(ms: number): Promise<void> {
+    return this.time.pass(this.time.now + ms);
+  }
+
+  /** The outcome of what takes its time. */
+  async outcome<T>(work: Promise<T>): Promise<T> {
+    let isOver = false;
+    const over = () => {
+      isOver = true;
+    };
+    work.then(over, over);
+    for (let waited = 0; !isOver && waited < outcomeMs; waited += 10) await this.pass(10);
+    if (!isOver) throw new Error('it takes too long');
+    return work;
+  }
+
+  clockOf(process: Process): Clock {
+    return {
+      now: () => this.time.now,
+      after: (ms, what) => {
+        let isPending = true;
+        this.pending += 1;
+        const end = () => {
+          if (isPending) this.pending -= 1;
+          isPending = false;
+        };
+        const cancel = this.time.at(ms, () => {
+          end();
+          this.time.inside(process, what);
+        });
+        return () => {
+          end();
+          cancel();
+        };
+      },
+    };
+  }
+
+  async gateway(name: string): Promise<InTime> {
+    const party = { gateway: name, process: `p${this.#processes++}` };
+    const parts = { rate: 1, wallMs: 0, paused: false, dead: false, cut: { store: false, medium: false }, held: [] };
+    const process = { ...parts, party, custody: undefined as never } satisfies Process;
+    const clock = this.clockOf(process);
+    const root = new Root();
+    await restoreDisk(root);
+    const log: string[] = [];
+    const asked: ShareRequest[] = [];
+    const here: InTime = {
+      ...{ root, process, asked, log, gateway: undefined as never },
+      answer: ({ does }) => ({ opened: does === 'open', clean: true }),
+    };
+    const joined = Gateway.join({
+      ...{ store: this.store.seenBy(process, clock), cluster: 'simulated', name, token: name, clock },
+      log: ({ event }) => log.push(event),
+      storageObjects: () => root.tree.allStorageObjects(),
+      share: async (_path, request) => {
+        asked.push(request);
+        return here.answer(request);
+      },
+    });
+    const gateway = await this.outcome(joined);
+    root.gateway = gateway;
+    gateway.start();
+    onTestFinished(() => void (process.dead = true));
+    return Object.assign(here, { gateway });
+  }
+}
+
+const configuration = {
+  storage_objects: [{ plugin: 'user', name: 'disk0', size: 1 << 20, config: 'rbd/rbd/disk0', wwn: serial }],
+  ...{ targets: [], fabric_modules: [] },
+};
+
+/** Restores the disk from a file, in place of what there is: its image is not looked for. */
+export const restoreDisk = (root: Root) =>
+  root.apply({ path: '/', verb: 'restoreconfig', params: { configuration, clear_existing: true } }, true);
+
+/** What a loop was told of how its unit stands. */
+export const told = ({ asked }: InTime): SharedNews[] => asked.flatMap((one) => (one.does === 'stand' ? [one] : []));
+
+export { keys, serial };
