@@ -96,6 +96,11 @@ export class Custody {
     return found && this.#parsed(serial, found.value, parseOwner);
   }
 
+  /** The value of a key of units or gateways, as it was not long ago. */
+  valueOf(key: string): string | undefined {
+    return this.#found(key)?.value;
+  }
+
   /** The values below a key of units or gateways, as they were not long ago. */
   below(prefix: string): StoredValue[] {
     return this.#mirrors.flatMap((mirror) => mirror.below(prefix));
@@ -115,7 +120,8 @@ export class Custody {
   add(serial: string, medium: UnitMedium): void {
     const { me } = this.#options;
     const ownership = new Ownership({ me, fences: medium.fences });
-    const unit: Unit = { serial, medium, ownership, admits: new Map(), idle: undefined, isTaken: false, reservations: undefined };
+    const fresh = { admits: new Map(), idle: undefined, isTaken: false, reservations: undefined };
+    const unit: Unit = { serial, medium, ownership, ...fresh };
     this.#units.set(serial, unit);
     this.#step(unit, { is: 'lease', until: this.#until });
     this.#tell(unit);

@@ -100,9 +100,13 @@ export class UnitRequests {
     const { store, custody, carryOut } = this.#options;
     let completion: unknown;
     try {
+      // What was given up meanwhile is not carried out.
+      const [asked] = (await store.read({ key: request })).values;
+      if (asked?.value !== value) return;
       const { epoch, command } = JSON.parse(value) as { epoch?: unknown; command?: unknown };
       // A command that an earlier owner may have carried out is not carried out again.
-      if (epoch === custody.seenOf(serial)?.epoch) completion = await carryOut(serial, command);
+      if (epoch === custody.seenOf(serial)?.epoch && custody.standingOf(serial) === 'active')
+        completion = await carryOut(serial, command);
     } catch {
       // The gateway that has asked is told so.
     }

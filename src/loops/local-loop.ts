@@ -124,7 +124,7 @@ export class LocalLoop implements Loop, Taker {
     for (const path of gained) {
       this.#mine.add(path);
       const storageObject = this.#tree.storageObject(path);
-      if (storageObject) storageObject.arriving = true;
+      if (storageObject) this.#shared.arrive(Object.assign(storageObject, { arriving: true }));
     }
     return going;
   }

@@ -324,6 +324,7 @@ export class Loops {
       if (this.#all[at] === loop) this.#all[at] = undefined;
       this.#routes.forget(at, at === 0);
       this.#loseContents(at);
+      this.#loseShared(at);
       this.#revive(async () => void (await this.#make()));
     });
     return loop;
@@ -341,6 +342,14 @@ export class Loops {
     }
     // The loops that have these units now need not wait any more.
     this.#arrive(going.map((path) => this.#lostOnTheWay(path)));
+  }
+
+  /** What gateways share is served by nobody now: its owner gives it back at once, and gateways agree anew. */
+  #loseShared(at: number): void {
+    if (this.#tree.place.gateway === undefined) return;
+    for (const { path, backstore, config } of this.#tree.allStorageObjects())
+      if (backstore.sharing?.(config) && this.#placement.loopOf(path) === at)
+        void this.#host.share(path, { asks: 'lost', reason: 'its loop has ended' }).catch(() => {});
   }
 
   #lostOnTheWay(path: string): LeftUnit {

@@ -53,6 +53,8 @@ export interface ShareAnswer {
 
 /** A question of a loop to the management side about a shared unit. Plain data. */
 export type ShareAsk =
+  /** The loop has the unit from now on, and knows nothing of it. */
+  | { readonly asks: 'stands' }
   | { readonly asks: 'comes'; readonly client: string }
   | { readonly asks: 'lost'; readonly reason: string }
   | { readonly asks: 'move'; readonly group: number }
@@ -88,6 +90,13 @@ export class SharedUnits {
     const news = { standing: 'transition' as const, groups: [], own, until: undefined };
     lu.shared = { ...news, now: monotonic.now, ask: this.#asks(lu) };
     lu.plain = undefined;
+    this.arrive(lu);
+  }
+
+  /** The unit is this loop's: the management side says how it stands. */
+  arrive(lu: StorageObject): void {
+    // Where nobody can say it yet, it is told by itself later.
+    if (lu.shared) void this.#ask(lu.path, { asks: 'stands' }).catch(() => {});
   }
 
   /** Whether a unit is shared. One whose volume was closed otherwise, as by `reopen`, is given back: gateways agree anew on it. */
@@ -95,9 +104,13 @@ export class SharedUnits {
     const volume = this.#volumes.get(lu);
     if (volume && lu.volume !== volume) {
       this.#volumes.delete(lu);
-      void this.#ask(lu.path, { asks: 'lost', reason: 'its medium was closed' }).catch(() => {});
+      this.#lose(lu, 'its medium was closed');
     }
     return lu.shared !== undefined;
+  }
+
+  #lose({ path }: StorageObject, reason: string): void {
+    void this.#ask(path, { asks: 'lost', reason }).catch(() => {});
   }
 
   /** @returns undefined when nobody shares it */
@@ -129,7 +142,11 @@ export class SharedUnits {
   }
 
   #stand(lu: StorageObject, news: SharedNews): void {
-    const { standing, groups, own, until, unplanned, shape, reservations } = news;
+    const { groups, own, until, unplanned, shape, reservations } = news;
+    // Another loop has opened it, which is gone or has let go of the unit.
+    const isElsewhere = (news.standing === 'active' || news.standing === 'alone') && !this.#volumes.has(lu);
+    const standing = isElsewhere ? 'transition' : news.standing;
+    if (isElsewhere) this.#lose(lu, 'its loop has nothing open');
     const seen = parseShape(shape);
     if (seen && !lu.volume) this.#show(lu, seen);
     try {
@@ -187,7 +204,7 @@ export class SharedUnits {
       const { trouble } = volume;
       if (lu.volume !== volume) return;
       lu.missing = trouble?.reason;
-      if (trouble?.isOver) void this.#ask(lu.path, { asks: 'lost', reason: trouble.reason }).catch(() => {});
+      if (trouble?.isOver) this.#lose(lu, trouble.reason);
     });
   }
 
@@ -195,7 +212,8 @@ export class SharedUnits {
     await this.#openings.get(lu)?.catch(() => {});
     this.#volumes.delete(lu);
     const { volume } = lu;
-    const isNothingLeft = () => (this.#names.get(lu)?.size ?? 0) === 0;
+    // What another loop has opened may be open still.
+    const isNothingLeft = () => this.#names.get(lu)?.size === 0;
     if (!this.#openings.delete(lu) || !volume) return { clean: isNothingLeft() };
     const shape = shapeOfVolume(volume);
     const isOver = volume.trouble?.isOver === true;

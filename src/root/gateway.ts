@@ -66,6 +66,8 @@ interface Unit {
   told: string;
   heard: string | null | undefined;
   shape: unknown;
+  /** The tree does not have it any more: what has its path now is another one. */
+  isLeaving: boolean;
   /** The loop is told one thing after the other. */
   telling: Promise<unknown>;
 }
@@ -143,10 +145,14 @@ export class Gateway {
     if (!custody) return;
     const shared = [...this.#options.storageObjects()].filter((one) => one.backstore.sharing?.(one.config));
     const now = new Map(shared.map((one) => [one.wwn, one]));
-    for (const [serial, { object }] of this.#units)
-      if (now.get(serial) !== object) {
-        this.#units.delete(serial);
-        void custody.remove(serial);
+    for (const [serial, unit] of this.#units)
+      if (now.get(serial) !== unit.object && !unit.isLeaving) {
+        unit.isLeaving = true;
+        // Another one with its serial number begins when this one has been given back.
+        void custody.remove(serial).then(() => {
+          this.#units.delete(serial);
+          this.follow();
+        });
       }
     for (const [serial, object] of now)
       if (!this.#units.has(serial)) {
@@ -165,14 +171,17 @@ export class Gateway {
 
   /** Answers a loop that asks about a unit. Rejects when gateways cannot be asked. */
   async answer(path: string, ask: ShareAsk): Promise<unknown> {
-    const found = [...this.#units].find(([, { object }]) => object.path === path);
+    const unit = this.#at(path);
     const [custody, requests] = [this.#custody, this.#requests];
-    if (!found || !custody || !requests) throw new OperatorError(`${path} is not shared now`);
-    const [serial, unit] = found;
+    if (!unit || !custody || !requests) throw new OperatorError(`${path} is not shared now`);
+    const serial = unit.object.wwn;
     switch (ask.asks) {
       case 'comes':
         if (!unit.comes) throw new OperatorError(`${path} is not to be opened here`);
         return unit.comes(ask.client);
+      case 'stands':
+        unit.told = '';
+        return this.#tell(serial, unit);
       case 'lost':
         return custody.lost(serial);
       case 'move':
@@ -190,7 +199,7 @@ export class Gateway {
   units(): UnitOwnership[] {
     return Array.from(this.#units, ([serial, { object, now }]) => {
       const record = this.#custody?.ownerOf(serial);
-      const prefers = this.#custody?.below(unitKeys(this.#keys, serial).prefer)[0]?.value;
+      const prefers = this.#custody?.valueOf(unitKeys(this.#keys, serial).prefer);
       const said = { path: object.path, serial, owner: record?.owner?.gateway, epoch: record?.epoch ?? 0 };
       return { ...said, here: now.standing, ...(prefers !== undefined && { prefers }) };
     });
@@ -240,12 +249,16 @@ export class Gateway {
   }
 
   #serialOf(path: string): string {
-    const found = [...this.#units].find(([, { object }]) => object.path === path);
-    if (found) return found[0];
+    const unit = this.#at(path);
+    if (unit) return unit.object.wwn;
     throw new OperatorError(
       `${path} is not shared by the gateways of the cluster.`,
-      'Only what all of them can reach is: user:rbd, and user:nbd by a host name.',
+      'Only what stands on Ceph is: user:rbd.',
     );
+  }
+
+  #at(path: string): Unit | undefined {
+    return [...this.#units.values()].find(({ object, isLeaving }) => object.path === path && !isLeaving);
   }
 
   #numbers(): Map<string, number> {
@@ -279,7 +292,7 @@ export class Gateway {
       now: { standing: 'standby', epoch: 0, unplanned: false },
       told: '',
       heard: undefined,
-      shape: undefined,
+      ...{ shape: undefined, isLeaving: false },
       telling: Promise.resolve(),
     };
     return unit;
@@ -310,10 +323,12 @@ export class Gateway {
 
   /** The shape of the owner's volume is for those who stand by. */
   async #putShape({ object, shape }: Unit): Promise<void> {
-    const { shape: key } = unitKeys(this.#keys, object.wwn);
+    const { shape: key, owner } = unitKeys(this.#keys, object.wwn);
     const value = JSON.stringify(shape ?? null);
-    if (this.#custody?.below(key)[0]?.value === value) return;
-    await this.#options.store.transact({ when: [], do: [{ put: key, value }] }).catch(() => {});
+    const seen = this.#custody?.seenOf(object.wwn);
+    if (!seen || this.#custody?.valueOf(key) === value) return;
+    const when = [{ key: owner, modified: seen.revision }];
+    await this.#options.store.transact({ when, do: [{ put: key, value }] }).catch(() => {});
   }
 
   #changed(serial: string | undefined): void {
@@ -327,11 +342,11 @@ export class Gateway {
   /** Tells the loop how a unit stands, if that is news. @param now what goes with a new standing */
   #tell(serial: string, unit: Unit, now: Partial<UnitStanding> = {}): void {
     const custody = this.#custody;
-    if (!custody) return;
+    if (!custody || unit.isLeaving) return;
     const { standing } = unit.now;
     const { reservations, unplanned } = now;
     const { shape, reservations: key } = unitKeys(this.#keys, serial);
-    const heard = custody.below(key)[0]?.value ?? null;
+    const heard = custody.valueOf(key) ?? null;
     // The gateway that serves the unit has changed its reservations itself.
     const isNews = reservations === undefined && standing === 'standby' && heard !== unit.heard;
     unit.heard = heard;
@@ -340,7 +355,7 @@ export class Gateway {
       groups: this.#groupsOf(serial, unit),
       own: this.number,
       until: unit.medium.fences ? undefined : custody.until,
-      shape: unit.shape ?? parsed(custody.below(shape)[0]?.value),
+      shape: unit.shape ?? parsed(custody.valueOf(shape)),
       ...(reservations !== undefined && { reservations }),
       ...(unplanned && { unplanned }),
       ...(isNews && { reservations: heard }),
@@ -354,7 +369,7 @@ export class Gateway {
   #groupsOf(serial: string, { now }: Unit): AluaGroup[] {
     const custody = this.#custody!;
     const record = custody.ownerOf(serial);
-    const prefers = custody.below(unitKeys(this.#keys, serial).prefer)[0]?.value;
+    const prefers = custody.valueOf(unitKeys(this.#keys, serial).prefer);
     const owner = record?.serves ? record.owner : null;
     const isServed = owner && (custody.alive.get(owner.gateway) === owner.process || now.standing === 'alone');
     return Array.from(this.#numbers(), ([name, number]) => {

@@ -96,7 +96,7 @@ export class ClusterInTime {
     const gateway = await this.outcome(joined);
     root.gateway = gateway;
     gateway.start();
-    onTestFinished(() => void (process.dead = true));
+    onTestFinished(() => void Object.assign(process, { dead: true }));
     return Object.assign(here, { gateway });
   }
 }
@@ -106,9 +106,12 @@ const configuration = {
   ...{ targets: [], fabric_modules: [] },
 };
 
-/** Restores the disk from a file, in place of what there is: its image is not looked for. */
-export const restoreDisk = (root: Root) =>
-  root.apply({ path: '/', verb: 'restoreconfig', params: { configuration, clear_existing: true } }, true);
+/** Restores the disk from a file, as a new one in place of that which there is: its image is not looked for. */
+export async function restoreDisk(root: Root): Promise<void> {
+  for (const { name } of root.tree.allStorageObjects())
+    await root.apply({ path: '/backstores/user:rbd', verb: 'delete', params: { name } }, true);
+  await root.apply({ path: '/', verb: 'restoreconfig', params: { configuration, clear_existing: true } }, true);
+}
 
 /** What a loop was told of how its unit stands. */
 export const told = ({ asked }: InTime): SharedNews[] => asked.flatMap((one) => (one.does === 'stand' ? [one] : []));

@@ -1,7 +1,8 @@
 /** What a gateway tells its loops and asks of them, in virtual time: faults that came by one path each, and the state after them. */
 
 import { describe, expect, it } from 'vitest';
-import { ClusterInTime, disk, told } from './gateway-in-time.ts';
+import { unitKeys } from '../../src/cluster/unit-records.ts';
+import { ClusterInTime, disk, keys, restoreDisk, serial, told } from './gateway-in-time.ts';
 
 /** A gateway alone in its cluster, which serves its disk. */
 async function serving() {
@@ -30,5 +31,71 @@ describe('a gateway whose store is away for a while', () => {
     const active = told(here).filter(({ standing }) => standing === 'active');
     expect(new Set(active.map(({ reservations }) => reservations))).toEqual(new Set([undefined]));
     expect(here.log.filter((event) => event.startsWith('unit '))).toEqual(['unit taken']);
+  });
+});
+
+describe('a unit of a gateway', () => {
+  it('is served again when the tree has it anew with the same serial number', async () => {
+    const { cluster, here } = await serving();
+    for (const epoch of [2, 3]) {
+      await restoreDisk(here.root);
+      here.gateway.follow();
+      await cluster.pass(1_000);
+      expect(here.gateway.units()).toMatchObject([{ here: 'active', epoch, owner: 'a' }]);
+    }
+    // What the one before had open may be open still, since nothing with its path can say that it is closed.
+    expect(here.asked.filter(({ does }) => does === 'open')).toHaveLength(3);
+  });
+
+  it('is told to a loop that begins with it, and given up where its loop has ended', async () => {
+    const { cluster, here } = await serving();
+    here.asked.length = 0;
+    await here.gateway.answer(disk, { asks: 'stands' });
+    await cluster.pass(10);
+    expect(told(here).map(({ standing }) => standing)).toEqual(['active']);
+    here.answer = ({ does }) => ({ opened: does === 'open', clean: false });
+    await here.gateway.answer(disk, { asks: 'lost', reason: 'its loop has ended' });
+    await cluster.pass(100);
+    expect(here.gateway.units()).toMatchObject([{ owner: undefined, here: 'standby' }]);
+    here.asked.length = 0;
+    await cluster.pass(10_000);
+    expect(here.gateway.units()).toMatchObject([{ owner: 'a', epoch: 2 }]);
+    expect(told(here).filter(({ unplanned }) => unplanned)).toHaveLength(1);
+  });
+
+  it('carries out no command that was given up before', async () => {
+    const { cluster, here } = await serving();
+    const { requests } = unitKeys(keys, serial);
+    const command = (id: string) => {
+      cluster.store.put(`${requests}${id}`, JSON.stringify({ epoch: 1, command: {} }));
+      return `${requests}${id}`;
+    };
+    // The gateway hears of both; one is gone by then.
+    cluster.store.remove(command('late'));
+    command('asked');
+    await cluster.pass(1_000);
+    expect(here.asked.filter(({ does }) => does === 'carry out')).toHaveLength(1);
+  });
+
+  it('has the shape that its owner has put, and none of an owner before', async () => {
+    const { cluster, here } = await serving();
+    const { owner, shape } = unitKeys(keys, serial);
+    const other = { gateway: 'b', process: 'q' };
+    cluster.store.remove(shape);
+    here.answer = (request) => {
+      const isServed = request.does === 'stand' && request.standing === 'active';
+      // The epoch ends while the shape is on its way.
+      if (isServed && cluster.store.valueOf(owner)!.includes('"epoch":2')) {
+        cluster.store.put(keys.aliveGateway('b'), JSON.stringify({ process: 'q', home: 'b' }));
+        const record = JSON.parse(cluster.store.valueOf(owner)!) as object;
+        cluster.store.put(owner, JSON.stringify({ ...record, epoch: 3, owner: other }));
+      }
+      return { opened: request.does === 'open', clean: true };
+    };
+    await restoreDisk(here.root);
+    here.gateway.follow();
+    await cluster.pass(1_000);
+    expect(here.gateway.units()).toMatchObject([{ owner: 'b', epoch: 3 }]);
+    expect(cluster.store.valueOf(shape)).toBeUndefined();
   });
 });

@@ -72,6 +72,10 @@ export class SimulatedStore {
     if (moves.length > 2) this.#sim.fail('initiators moved it three times in five minutes');
   }
 
+  valueOf(key: string): string | undefined {
+    return this.#values.get(key)?.value;
+  }
+
   remove(key: string): void {
     if (!this.#values.delete(key)) return;
     this.#revision += 1;
