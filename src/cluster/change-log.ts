@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { JournalLine } from '../durable/journal-lines.ts';
 import { OperatorError, parseJson } from '../errors.ts';
-import { clusterKeys, numberIn } from './keys.ts';
+import { type ClusterKeys, clusterKeys, numberIn } from './keys.ts';
 import {
   type Store,
   type StoredValue,
@@ -51,7 +51,7 @@ export class CannotFollow extends Error {}
 /** All changes of one cluster. */
 export class ChangeLog {
   readonly #store: Store;
-  readonly #keys: ReturnType<typeof clusterKeys>;
+  readonly #keys: ClusterKeys;
   #head: (Head & { readonly text: string; readonly revision: number }) | undefined;
   /** The number of the last change that was taken in. 0: nothing is known. */
   #known: number;

@@ -5,7 +5,7 @@
 
 import { choiceOf } from './choice.ts';
 import type { Clock } from './clock.ts';
-import type { clusterKeys } from './keys.ts';
+import type { ClusterKeys } from './keys.ts';
 import type { UnitMedium } from './medium.ts';
 import { Mirror } from './mirror.ts';
 import { numberKeys } from './numbers.ts';
@@ -19,14 +19,14 @@ import { drainedKeys, parseOwner, parseWish, unitKeys, unitOfKey } from './unit-
 export interface CustodyOptions {
   readonly store: Store;
   readonly clock: Clock;
-  readonly keys: ReturnType<typeof clusterKeys>;
+  readonly keys: ClusterKeys;
   readonly me: Party;
   /** The home, as in `PresenceOptions`. */
   readonly home: string;
   readonly ttl?: number;
   /** Called when the owner of a unit, or the gateways that are alive, should be looked at again. */
   readonly changed?: (serial: string | undefined) => void;
-  /** The epoch of a unit has begun here, or one could not be read. */
+  /** A unit is served here from now on, or not any more; a record could not be read; another gateway has our name. */
   readonly told?: (what: 'taken' | 'given' | 'damaged' | 'name taken', serial: string, detail: object) => void;
 }
 
@@ -41,7 +41,7 @@ interface Unit {
   readonly ownership: Ownership;
   readonly admits: Map<string, (may: boolean) => void>;
   idle: (() => void) | undefined;
-  /** It was said that the unit is served here, and not yet that it is not any more. */
+  /** Whether the log has the unit as served here. */
   isTaken: boolean;
   /** The reservations in the store, as this gateway has read or put them; undefined: they are not known. */
   reservations: { readonly value: string | undefined; readonly revision: number } | undefined;
@@ -56,6 +56,7 @@ export class Custody {
   readonly #presence: Presence;
   #until = Number.NEGATIVE_INFINITY;
   #cancelTick: () => void = () => {};
+  #isEnded = false;
   #alive: ReadonlyMap<string, string> = new Map();
 
   constructor(options: CustodyOptions) {
@@ -147,16 +148,17 @@ export class Custody {
 
   /** Gives all units to others. @param withinMs what takes longer is left to the lease */
   async end(withinMs: number): Promise<void> {
-    const given = Promise.all([...this.#units.keys()].map((serial) => this.remove(serial)));
+    const given = Promise.all([...this.#units.keys()].map((serial) => this.remove(serial))).then(() => true);
     const { clock } = this.#options;
     let cancel = () => {};
-    const late = new Promise<void>((resolve) => {
-      cancel = clock.after(withinMs, resolve);
+    const late = new Promise<boolean>((resolve) => {
+      cancel = clock.after(withinMs, () => resolve(false));
     });
-    await Promise.race([given, late]);
+    const areGiven = await Promise.race([given, late]);
     cancel();
+    this.#isEnded = true;
     this.#cancelTick();
-    await this.#presence.end();
+    await this.#presence.end(areGiven ? 'at once' : 'when the lease runs out');
     for (const mirror of this.#mirrors) mirror.close();
   }
 
@@ -370,7 +372,7 @@ export class Custody {
       if (found && !record) return;
       this.#step(unit, { is: 'seen', fresh: true, record, revision: found?.modified ?? 0 });
     } catch {
-      clock.after(readAgainMs, () => this.#step(unit, { is: 'not read' }));
+      if (!this.#isEnded) clock.after(readAgainMs, () => this.#step(unit, { is: 'not read' }));
     }
   }
 }

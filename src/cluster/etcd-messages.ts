@@ -52,7 +52,6 @@ export const rangeRequest = (range: KeyRange): EtcdObject => ({
 const comparison = (one: StoreComparison): EtcdObject => {
   const key = encode(one.key);
   if ('modified' in one) return { key, target: 'MOD', mod_revision: String(one.modified) };
-  if ('created' in one) return { key, target: 'CREATE', create_revision: String(one.created) };
   if ('lease' in one) return { key, target: 'LEASE', lease: one.lease };
   return { key, target: 'VALUE', value: encode(one.value) };
 };
@@ -81,7 +80,6 @@ export const transactionRequest = ({ when, do: steps, otherwise = [] }: StoreTra
 const storedIn = (kv: EtcdObject): StoredValue => ({
   key: decode(kv['key']),
   value: decode(kv['value']),
-  created: numberOf(kv['create_revision']),
   modified: numberOf(kv['mod_revision']),
   ...(numberOf(kv['lease']) !== 0 && { lease: String(kv['lease']) }),
 });

@@ -49,7 +49,7 @@ const againMs = 100;
 /** Whether a call may be made twice. */
 type Repeatable = 'repeatable' | 'once';
 
-/** Bytes of a row of endpoints at most, and how many there may be. */
+/** How many endpoints there may be. */
 const endpointsMax = 9;
 
 /** `HOST:PORT,https://HOST:PORT` → endpoints. @throws OperatorError */
@@ -123,14 +123,6 @@ class Etcd implements Store {
     await this.#call('/v3/lease/revoke', { ID: lease }, 'repeatable', call).catch((error: unknown) => {
       if (!(error instanceof StoreError && error.failure === 'no lease')) throw error;
     });
-  }
-
-  async lease(lease: string, call?: StoreCall): Promise<{ leftMs: number; keys: string[] } | undefined> {
-    const body = await this.#call('/v3/lease/timetolive', { ID: lease, keys: true }, 'repeatable', call);
-    const left = numberOf(body['TTL']);
-    const keys = Array.isArray(body['keys']) ? body['keys'] : [];
-    if (left <= 0) return undefined;
-    return { leftMs: left * 1_000, keys: keys.map((key) => Buffer.from(String(key), 'base64').toString('utf8')) };
   }
 
   watch({ range, from, changed, ended }: StoreWatch): () => void {

@@ -12,13 +12,13 @@ export const clusterKeys = (cluster: string) => {
   const all = `/tcli/${cluster}/`;
   return {
     all,
-    /** `{"format":1,"changes":N}`: how many changes were made. Whoever makes one compares and swaps it. */
+    /** `{"format":1,"id":…,"changes":N}`: which cluster it is, and how many changes were made. Whoever makes one compares and swaps it. */
     head: `${all}tree/head`,
     /** All changes that no snapshot holds. */
     changes: `${all}tree/changes/`,
     /** One change: a line as in the journal. */
     change: (number: number) => `${all}tree/changes/${numbered(number)}`,
-    /** Which snapshot there is: `{"changes":N,"pieces":…}`. */
+    /** Which snapshot there is: `{"changes":N,"pieces":…,"digest":…}`. */
     snapshot: `${all}tree/snapshot`,
     /** The pieces of a text that is too large for one value, by its digest. */
     pieces: (digest: string) => `${all}tree/pieces/${digest}/`,
@@ -33,6 +33,8 @@ export const clusterKeys = (cluster: string) => {
     unit: (serial: string) => `${all}units/${serial}/`,
   };
 };
+
+export type ClusterKeys = ReturnType<typeof clusterKeys>;
 
 /** The number in a key of a change. */
 export const numberIn = (key: string): number => Number(key.slice(key.lastIndexOf('/') + 1));

@@ -1,13 +1,14 @@
 /**
- * A copy of a part of the store, as it was not long ago: read once, and followed by its changes. Who has to know what is there
- * now reads it.
+ * A copy of a part of the store, as it was not long ago: read, and followed by its changes. Word of them may
+ * cease without a sign, so it is read again from time to time. Who has to know what is there now reads it.
  */
 
 import type { Clock } from './clock.ts';
-import type { FoundValues, Store, StoredValue } from './store.ts';
+import type { FoundValues, Store, StoredValue, StoreEvent } from './store.ts';
 
-/** How long after a failure it is tried again. */
+/** How long after a failure it is tried again, and how long the word of changes is relied on. */
 const againMs = 500;
+const lookMs = 3_000;
 /** Values of one answer: there may be more, which are asked for behind them. */
 const pageMax = 500;
 
@@ -15,7 +16,7 @@ export interface MirrorOptions {
   readonly store: Pick<Store, 'read' | 'watch'>;
   readonly prefix: string;
   readonly clock: Clock;
-  /** @param keys those that may have changed */
+  /** @param keys those that have changed: none, where the first reading finds none */
   readonly changed: (keys: readonly string[]) => void;
 }
 
@@ -23,7 +24,10 @@ export interface MirrorOptions {
 export class Mirror {
   readonly #options: MirrorOptions;
   readonly #values = new Map<string, StoredValue>();
-  #unwatch: () => void = () => {};
+  /** The revision up to which everything is known. */
+  #revision = 0;
+  #unwatch: (() => void) | undefined;
+  #cancel: () => void = () => {};
   #closed = false;
   #isRead = false;
 
@@ -48,35 +52,64 @@ export class Mirror {
 
   close(): void {
     this.#closed = true;
-    this.#unwatch();
+    this.#cancel();
+    this.#unwatch?.();
   }
 
   async #follow(): Promise<void> {
+    const found = await this.#readAll().catch(() => undefined);
     if (this.#closed) return;
-    const { store, prefix, clock, changed } = this.#options;
-    const again = () => void clock.after(againMs, () => void this.#follow());
-    try {
-      const { values, revision } = await this.#readAll();
-      if (this.#closed) return;
-      const before = [...this.#values.keys()];
-      this.#values.clear();
-      for (const value of values) this.#values.set(value.key, value);
-      this.#isRead = true;
-      changed([...new Set([...before, ...this.#values.keys()])]);
-      this.#unwatch = store.watch({
-        range: { prefix },
-        from: revision + 1,
-        changed: (events) => {
-          for (const event of events)
-            if ('put' in event) this.#values.set(event.put.key, event.put);
-            else this.#values.delete(event.deleted);
-          changed(events.map((event) => ('put' in event ? event.put.key : event.deleted)));
-        },
-        ended: again,
-      });
-    } catch {
-      again();
+    if (found) this.#take(found);
+    this.#again(found ? lookMs : againMs);
+  }
+
+  #again(ms: number): void {
+    this.#cancel();
+    this.#cancel = this.#options.clock.after(ms, () => void this.#follow());
+  }
+
+  #take({ values, revision }: Pick<FoundValues, 'values' | 'revision'>): void {
+    // Word has come of something later.
+    if (revision < this.#revision) return;
+    const now = new Map(values.map((value) => [value.key, value]));
+    const isOld = (key: string) => this.#values.get(key)?.modified === now.get(key)?.modified;
+    const news = [...new Set([...this.#values.keys(), ...now.keys()])].filter((key) => !isOld(key));
+    for (const key of news)
+      if (now.has(key)) this.#values.set(key, now.get(key)!);
+      else this.#values.delete(key);
+    this.#revision = revision;
+    const isFirst = !this.#isRead;
+    this.#isRead = true;
+    // A watch that does not tell of the news is given up.
+    if (news.length > 0 || !this.#unwatch) this.#watch();
+    if (news.length > 0 || isFirst) this.#options.changed(news);
+  }
+
+  #watch(): void {
+    const { store, prefix } = this.#options;
+    this.#unwatch?.();
+    this.#unwatch = store.watch({
+      range: { prefix },
+      from: this.#revision + 1,
+      changed: (events, revision) => this.#hear(events, revision),
+      ended: () => {
+        this.#unwatch = undefined;
+        if (!this.#closed) this.#again(againMs);
+      },
+    });
+  }
+
+  #hear(events: readonly StoreEvent[], revision: number): void {
+    const news: string[] = [];
+    for (const event of events) {
+      const [key, { modified }] = 'put' in event ? [event.put.key, event.put] : [event.deleted, event];
+      if (modified <= this.#revision || modified < (this.#values.get(key)?.modified ?? 0)) continue;
+      if ('put' in event) this.#values.set(key, event.put);
+      else this.#values.delete(key);
+      news.push(key);
     }
+    this.#revision = Math.max(this.#revision, revision);
+    if (news.length > 0) this.#options.changed(news);
   }
 
   /** A change between two answers comes again as a change of the first. */

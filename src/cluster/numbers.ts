@@ -1,6 +1,6 @@
-/** The number of each gateway: its target port group, and what its port identifiers begin with. It stays, whoever else goes or comes. */
+/** The number of each gateway: its target port group, and what its port identifiers begin with. It stays until the gateway leaves, whoever else goes or comes. */
 
-import type { clusterKeys } from './keys.ts';
+import type { ClusterKeys } from './keys.ts';
 import type { Store, StoredValue } from './store.ts';
 
 /** Port identifiers have room for so many. */
@@ -8,7 +8,7 @@ const gatewaysMax = 15;
 const attemptsMax = 100;
 
 /** Gateways stand below this by their names, with their numbers. */
-export const numberKeys = ({ all }: ReturnType<typeof clusterKeys>): string => `${all}numbers/`;
+export const numberKeys = ({ all }: ClusterKeys): string => `${all}numbers/`;
 
 /** Numbers by names, without what is damaged. */
 export const numbersIn = (prefix: string, values: readonly StoredValue[]): Map<string, number> =>
@@ -21,7 +21,7 @@ export const numbersIn = (prefix: string, values: readonly StoredValue[]): Map<s
   );
 
 /** The number of a gateway, which it gets the first time. @throws StoreError; Error when there are too many gateways */
-export async function numberOf(store: Store, keys: ReturnType<typeof clusterKeys>, name: string): Promise<number> {
+export async function numberOf(store: Store, keys: ClusterKeys, name: string): Promise<number> {
   const prefix = numberKeys(keys);
   for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
     // Two that come at once must not get the same: whoever is second sees that a number was given since it has looked.

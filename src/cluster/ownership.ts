@@ -89,10 +89,6 @@ export class Ownership {
     return this.#standing;
   }
 
-  get phase(): Phase {
-    return this.#phase;
-  }
-
   /** The epoch in which the unit is served, or is about to be, here. */
   get epoch(): number {
     return this.#epoch;

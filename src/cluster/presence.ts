@@ -106,12 +106,12 @@ export class Presence {
     return false;
   }
 
-  /** Others know at once that we are gone. */
-  async end(): Promise<void> {
+  /** @param how others know at once that we are gone, or not before the lease runs out: something of us may be at a medium still */
+  async end(how: 'at once' | 'when the lease runs out'): Promise<void> {
     this.#closed = true;
     this.#cancel();
     await this.#beating;
-    if (this.#lease !== undefined) await this.#options.store.revoke(this.#lease).catch(() => {});
+    if (this.#lease !== undefined && how === 'at once') await this.#options.store.revoke(this.#lease).catch(() => {});
     this.#lease = undefined;
   }
 }

@@ -42,8 +42,6 @@ export const transactionStepsMax = 128;
 export interface StoredValue {
   readonly key: string;
   readonly value: string;
-  /** The revision at which the key came to be. */
-  readonly created: number;
   /** The revision at which it was changed last. */
   readonly modified: number;
   /** The lease with which it goes; absent: it stays. */
@@ -72,7 +70,6 @@ export interface FoundValues {
 /** A condition of a transaction. Revision 0 of a key means that there is no such key. */
 export type StoreComparison = { readonly key: string } & (
   | { readonly modified: number }
-  | { readonly created: number }
   | { readonly value: string }
   | { readonly lease: string }
 );
@@ -147,8 +144,6 @@ export interface Store {
   keepAlive(lease: string, call?: StoreCall): Promise<number>;
   /** Ends a lease: its keys go at once. One that has ended already is no failure. */
   revoke(lease: string, call?: StoreCall): Promise<void>;
-  /** How long a lease lasts, in milliseconds, and its keys; undefined when it has ended. */
-  lease(lease: string, call?: StoreCall): Promise<{ leftMs: number; keys: readonly string[] } | undefined>;
   /** @returns what ends it */
   watch(watch: StoreWatch): () => void;
   members(call?: StoreCall): Promise<readonly StoreMember[]>;

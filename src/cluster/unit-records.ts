@@ -1,12 +1,10 @@
 /** Records in the store of logical units and of the gateways that may own them: keys, and values as they are checked. */
 
-import type { clusterKeys } from './keys.ts';
+import type { ClusterKeys } from './keys.ts';
 import type { MoveWish, OwnerRecord, Party } from './owner-record.ts';
 
-type Keys = ReturnType<typeof clusterKeys>;
-
 /** The keys of one unit. */
-export const unitKeys = (keys: Keys, serial: string) => {
+export const unitKeys = (keys: ClusterKeys, serial: string) => {
   const unit = keys.unit(encodeURIComponent(serial));
   return {
     owner: `${unit}owner`,
@@ -25,10 +23,10 @@ export const unitKeys = (keys: Keys, serial: string) => {
 };
 
 /** Gateways that are to own nothing stand below this, by their names. */
-export const drainedKeys = ({ all }: Keys): string => `${all}drained/`;
+export const drainedKeys = ({ all }: ClusterKeys): string => `${all}drained/`;
 
 /** The serial number in a key of a unit, and what stands behind it. */
-export function unitOfKey(keys: Keys, key: string): { serial: string; rest: string } | undefined {
+export function unitOfKey(keys: ClusterKeys, key: string): { serial: string; rest: string } | undefined {
   if (!key.startsWith(keys.units)) return undefined;
   const [serial = '', ...rest] = key.slice(keys.units.length).split('/');
   try {

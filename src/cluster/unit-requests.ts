@@ -6,7 +6,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Clock } from './clock.ts';
 import type { Custody } from './custody.ts';
-import type { clusterKeys } from './keys.ts';
+import type { ClusterKeys } from './keys.ts';
 import type { MoveWish } from './owner-record.ts';
 import type { Store } from './store.ts';
 import { unitKeys } from './unit-records.ts';
@@ -14,7 +14,7 @@ import { unitKeys } from './unit-records.ts';
 export interface UnitRequestsOptions {
   readonly store: Store;
   readonly clock: Clock;
-  readonly keys: ReturnType<typeof clusterKeys>;
+  readonly keys: ClusterKeys;
   readonly custody: Custody;
   readonly me: string;
   /** Carries out what another gateway relays; rejects where it cannot. */
@@ -100,7 +100,7 @@ export class UnitRequests {
     const { store, custody, carryOut } = this.#options;
     let completion: unknown;
     try {
-      // What was given up meanwhile is not carried out.
+      // A command that was given up meanwhile is not carried out.
       const [asked] = (await store.read({ key: request })).values;
       if (asked?.value !== value) return;
       const { epoch, command } = JSON.parse(value) as { epoch?: unknown; command?: unknown };

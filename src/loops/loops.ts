@@ -344,7 +344,7 @@ export class Loops {
     this.#arrive(going.map((path) => this.#lostOnTheWay(path)));
   }
 
-  /** What gateways share is served by nobody now: its owner gives it back at once, and gateways agree anew. */
+  /** Units that gateways share are served by nobody now: their owner gives them back at once, and gateways agree anew. */
   #loseShared(at: number): void {
     if (this.#tree.place.gateway === undefined) return;
     for (const { path, backstore, config } of this.#tree.allStorageObjects())

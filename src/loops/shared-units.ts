@@ -212,7 +212,7 @@ export class SharedUnits {
     await this.#openings.get(lu)?.catch(() => {});
     this.#volumes.delete(lu);
     const { volume } = lu;
-    // What another loop has opened may be open still.
+    // A medium that another loop has opened may be open still.
     const isNothingLeft = () => this.#names.get(lu)?.size === 0;
     if (!this.#openings.delete(lu) || !volume) return { clean: isNothingLeft() };
     const shape = shapeOfVolume(volume);

@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Clock, monotonic } from '../cluster/clock.ts';
 import { Custody } from '../cluster/custody.ts';
-import { clusterKeys } from '../cluster/keys.ts';
+import { type ClusterKeys, clusterKeys } from '../cluster/keys.ts';
 import type { UnitMedium, UnitStanding } from '../cluster/medium.ts';
 import { numberKeys, numberOf, numbersIn } from '../cluster/numbers.ts';
 import type { OwnerStanding } from '../cluster/owner-record.ts';
@@ -19,6 +19,7 @@ import type { ShareAnswer, ShareAsk, SharedNews, ShareRequest } from '../loops/s
 import { type AluaGroup, aluaGroup } from '../scsi/alua-group.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { RelayedCommand } from '../scsi/shared-unit.ts';
+import { WorkQueue } from '../system/work-queue.ts';
 
 /** The parts of the process that a gateway needs. */
 export interface GatewayOptions {
@@ -69,7 +70,7 @@ interface Unit {
   /** The tree does not have it any more: what has its path now is another one. */
   isLeaving: boolean;
   /** The loop is told one thing after the other. */
-  telling: Promise<unknown>;
+  readonly telling: WorkQueue;
 }
 
 /** ASYMMETRIC ACCESS STATE (SPC-4 6.37). */
@@ -85,7 +86,7 @@ export class Gateway {
   /** The target port group of this gateway. */
   readonly number: number;
   readonly #options: GatewayOptions;
-  readonly #keys: ReturnType<typeof clusterKeys>;
+  readonly #keys: ClusterKeys;
   readonly #clock: Clock;
   readonly #units = new Map<string, Unit>();
   #custody: Custody | undefined;
@@ -293,7 +294,7 @@ export class Gateway {
       told: '',
       heard: undefined,
       ...{ shape: undefined, isLeaving: false },
-      telling: Promise.resolve(),
+      telling: new WorkQueue(),
     };
     return unit;
   }
@@ -312,13 +313,12 @@ export class Gateway {
   }
 
   /** After all that the loop was told before. */
-  #ask(unit: Unit, request: ShareRequest): Promise<ShareAnswer | undefined> {
-    const { path } = unit.object;
+  async #ask({ object, telling }: Unit, request: ShareRequest): Promise<ShareAnswer | undefined> {
+    const ask = () => this.#options.share(object.path, request);
+    if (request.does === 'stand') return telling.take(ask);
     // Closing and opening do not wait for each other's turn: what is being opened is closed when it is open.
-    if (request.does !== 'stand') return unit.telling.then(() => this.#options.share(path, request));
-    const asked = unit.telling.then(() => this.#options.share(path, request));
-    unit.telling = asked.catch(() => {});
-    return asked;
+    await telling.empty();
+    return ask();
   }
 
   /** The shape of the owner's volume is for those who stand by. */

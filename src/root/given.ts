@@ -13,6 +13,7 @@ import { planDescription } from '../saved/description.ts';
 import { readDescription, type SecretPlace } from '../saved/description-text.ts';
 import { isRestored } from '../saved/rehearsal.ts';
 import { checkShape, savedLists } from '../saved/saved-shape.ts';
+import { WorkQueue } from '../system/work-queue.ts';
 import { ownAuthor } from './author.ts';
 import type { ChangeHistory } from './history.ts';
 import { newPart } from './options.ts';
@@ -48,8 +49,8 @@ export class GivenConfiguration {
   readonly path: string;
   readonly #form: (typeof forms)[keyof typeof forms];
   #problem: string | undefined;
-  /** The reading that is under way: the file is read once at a time. */
-  #reading: Promise<unknown> = Promise.resolve();
+  /** The file is read once at a time. */
+  readonly #readings = new WorkQueue();
 
   /** @throws OperatorError for a name that does not say what the file is */
   constructor(path: string) {
@@ -87,18 +88,18 @@ export class GivenConfiguration {
    * @throws OperatorError; the tree is then as it was
    */
   take(taker: ConfiguredParts): Promise<TakenConfiguration> {
-    const taken = this.#reading.then(() => this.#take(taker));
-    this.#reading = taken.catch(() => {});
-    return taken.then(
-      (result) => {
-        this.#problem = undefined;
-        return result;
-      },
-      (error) => {
-        this.#problem = `${this.path} was not taken; what it said before is served: ${wholeReasonOf(error)}`;
-        throw error;
-      },
-    );
+    return this.#readings
+      .take(() => this.#take(taker))
+      .then(
+        (result) => {
+          this.#problem = undefined;
+          return result;
+        },
+        (error) => {
+          this.#problem = `${this.path} was not taken; what it said before is served: ${wholeReasonOf(error)}`;
+          throw error;
+        },
+      );
   }
 
   async #take({ root, history, trials }: ConfiguredParts): Promise<TakenConfiguration> {

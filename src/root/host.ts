@@ -33,7 +33,7 @@ import { checkLoadable, hash, parseConfiguration, readIfThere } from './saved-fi
 import { type SavedFile, SavedState, type SaveOptions } from './saving.ts';
 import { serialMaker } from './serial.ts';
 import type { SharedTree } from './shared-tree.ts';
-import { Overtaken } from './sharing.ts';
+import { changeShared } from './sharing.ts';
 import { Trials } from './trials.ts';
 
 export interface HostOptions {
@@ -309,19 +309,9 @@ export class Host {
 
   /** Once more where others were faster. */
   async #confirmAsAll(change: string, by: Author): Promise<void> {
-    for (;;) {
-      if (this.shared) await this.root.takeIn();
-      const isMade = await this.root
-        .inTurn(() => this.#confirm(change, by))
-        .then(
-          () => true,
-          (error: unknown) => {
-            if (error instanceof Overtaken) return false;
-            throw error;
-          },
-        );
-      if (isMade) return;
-    }
+    const confirm = () => this.root.inTurn(() => this.#confirm(change, by));
+    if (this.shared) await changeShared(this.root, async () => {}, confirm);
+    else await confirm();
   }
 
   async #confirm(change: string, by: Author): Promise<void> {

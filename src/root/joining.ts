@@ -7,7 +7,9 @@ import { asRefusal, ChangeLog } from '../cluster/change-log.ts';
 import { openEtcd } from '../cluster/etcd.ts';
 import { clusterKeys, clusterName } from '../cluster/keys.ts';
 import { type GatewayEntry, type Membership, removeMembership, writeMembership } from '../cluster/membership.ts';
+import { numberKeys } from '../cluster/numbers.ts';
 import type { Store } from '../cluster/store.ts';
+import { drainedKeys } from '../cluster/unit-records.ts';
 import { makePrivateDirectory } from '../durable/atomic-file.ts';
 import { inUse } from '../durable/holder.ts';
 import type { Home } from '../durable/home.ts';
@@ -127,7 +129,10 @@ export async function leaveCluster(home: Home): Promise<Left> {
       await host.root.takeIn();
       await end(store, cluster, mine.key, mine.modified);
     } else if (mine)
-      await store.transact({ when: [{ key: mine.key, modified: mine.modified }], do: [{ delete: mine.key }] });
+      await store.transact({
+        when: [{ key: mine.key, modified: mine.modified }],
+        do: [mine.key, `${numberKeys(keys)}${name}`, `${drainedKeys(keys)}${name}`].map((key) => ({ delete: key })),
+      });
     // Nothing that others serve is served here any more, whatever happens next.
     await host.history.renew(0, wasLast ? undefined : {});
     await removeMembership(home.stateDirectory);

@@ -57,6 +57,8 @@ export class SharedTree implements Sharing {
   readonly #options: SharedTreeOptions;
   readonly #changes: ChangeLog;
   #isMember = false;
+  /** A snapshot is on its way. */
+  #isStoring = false;
   #standby: string | undefined;
   #problem: string | undefined;
   #wake = () => {};
@@ -190,9 +192,13 @@ export class SharedTree implements Sharing {
   }
 
   #snapshot(): void {
-    if (!this.#changes.wantsSnapshot) return;
+    if (this.#isStoring || !this.#changes.wantsSnapshot) return;
+    this.#isStoring = true;
+    const stored = () => {
+      this.#isStoring = false;
+    };
     // A snapshot that could not be stored is stored after the next change.
-    this.#changes.storeSnapshot(dumpTree(this.#options.root.tree)).catch(() => {});
+    this.#changes.storeSnapshot(dumpTree(this.#options.root.tree)).then(stored, stored);
   }
 
   #answers(): void {

@@ -3,6 +3,7 @@
  * unit changes them; the others have it carried out there, and tell their own initiators of what has changed.
  */
 
+import { WorkQueue } from '../system/work-queue.ts';
 import type { Nexus, StorageObject } from './logical-unit.ts';
 import { nexusesOf, portOfNexus } from './nexus.ts';
 import type { Change, Registration } from './persistent-reservation.ts';
@@ -14,18 +15,14 @@ import { type Completion, portOf, type Task } from './task.ts';
 import { addUnitAttention } from './unit-attention.ts';
 
 /** Commands about the reservations of one unit come one after the other. */
-const turns = new WeakMap<StorageObject, Promise<unknown>>();
+const turns = new WeakMap<StorageObject, WorkQueue>();
 /** Nobody here knows what gateways share of the unit's reservations: something was put down, or was not. */
 const doubtful = new WeakSet<StorageObject>();
 
-async function inTurn<T>(lu: StorageObject, work: () => Promise<T>): Promise<T> {
-  const before = turns.get(lu);
-  const turn = (async () => {
-    await before?.catch(() => {});
-    return work();
-  })();
-  turns.set(lu, turn);
-  return turn;
+function inTurn<T>(lu: StorageObject, work: () => Promise<T>): Promise<T> {
+  const queue = turns.get(lu) ?? new WorkQueue();
+  turns.set(lu, queue);
+  return queue.take(work);
 }
 
 /** Gateways cannot be asked now: it is tried again (SPC-4 5.15.2.5). */

@@ -21,7 +21,7 @@ export interface InTime {
   /** Requests to its loop, in their order. */
   readonly asked: ShareRequest[];
   readonly log: string[];
-  /** What the loop answers; as a loop does that opens and closes at once, unless a test says otherwise. */
+  /** The loop's answers: those of one that opens and closes at once, unless a test says otherwise. */
   answer: (request: ShareRequest) => ShareAnswer | undefined | Promise<ShareAnswer | undefined>;
 }
 
@@ -113,7 +113,7 @@ export async function restoreDisk(root: Root): Promise<void> {
   await root.apply({ path: '/', verb: 'restoreconfig', params: { configuration, clear_existing: true } }, true);
 }
 
-/** What a loop was told of how its unit stands. */
+/** The news that a loop was told of its unit. */
 export const told = ({ asked }: InTime): SharedNews[] => asked.flatMap((one) => (one.does === 'stand' ? [one] : []));
 
 export { keys, serial };

@@ -1,4 +1,4 @@
-/** What a gateway tells its loops and asks of them, in virtual time: faults that came by one path each, and the state after them. */
+/** A gateway and its loops, in virtual time: faults that came by one path each, and the state after them. */
 
 import { describe, expect, it } from 'vitest';
 import { unitKeys } from '../../src/cluster/unit-records.ts';
@@ -43,7 +43,7 @@ describe('a unit of a gateway', () => {
       await cluster.pass(1_000);
       expect(here.gateway.units()).toMatchObject([{ here: 'active', epoch, owner: 'a' }]);
     }
-    // What the one before had open may be open still, since nothing with its path can say that it is closed.
+    // Each of the three has opened the image by itself.
     expect(here.asked.filter(({ does }) => does === 'open')).toHaveLength(3);
   });
 
@@ -97,5 +97,32 @@ describe('a unit of a gateway', () => {
     await cluster.pass(1_000);
     expect(here.gateway.units()).toMatchObject([{ owner: 'b', epoch: 3 }]);
     expect(cluster.store.valueOf(shape)).toBeUndefined();
+  });
+});
+
+describe('a gateway', () => {
+  it('hears of changes that a watch does not tell of', async () => {
+    const { cluster, here } = await serving();
+    cluster.store.isSilent = true;
+    cluster.store.put(unitKeys(keys, serial).prefer, 'a');
+    await cluster.pass(4_000);
+    expect(here.gateway.units()).toMatchObject([{ prefers: 'a' }]);
+  });
+
+  it('is there for the others until its lease runs out where a medium is not closed in time, and leaves no timer behind', async () => {
+    const { cluster, here } = await serving();
+    const { alive } = keys;
+    here.answer = () => new Promise(() => {});
+    await cluster.outcome(here.gateway.end());
+    expect(cluster.store.valueOf(`${alive}a`)).toBeDefined();
+    await cluster.pass(6_000);
+    expect(cluster.store.valueOf(`${alive}a`)).toBeUndefined();
+    const b = await cluster.gateway('b');
+    await cluster.pass(10_000);
+    // The store does not answer when its units are given.
+    b.process.cut.store = true;
+    await cluster.outcome(b.gateway.end());
+    await cluster.pass(20_000);
+    expect(cluster.pending).toBe(0);
   });
 });

@@ -7,6 +7,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished }
 import { ChangeLog } from '../../src/cluster/change-log.ts';
 import { clusterKeys, numberIn } from '../../src/cluster/keys.ts';
 import { type Membership, readMembership } from '../../src/cluster/membership.ts';
+import { numberOf } from '../../src/cluster/numbers.ts';
+import { drainedKeys } from '../../src/cluster/unit-records.ts';
 import { type Files, realFiles } from '../../src/durable/atomic-file.ts';
 import { homeOf } from '../../src/durable/home.ts';
 import type { OperatorError } from '../../src/errors.ts';
@@ -304,6 +306,18 @@ describe('the shared tree', needs('etcd', 'etcdctl'), () => {
       `${disk} is storage of one machine`,
     );
     expect(a.root.tree.fabrics.get('iscsi')!.targets.get(iqn(1))!.tpgs.get(1)!.luns.size).toBe(0);
+  });
+
+  it('a gateway that leaves gives up its number: fifteen may come and go for ever', async () => {
+    const { cluster, home, join: joins, open } = gateways();
+    for (const name of ['a', 'b']) await joins(name);
+    const { store } = (await open('a')).shared!;
+    const keys = clusterKeys(cluster);
+    await store.transact({ when: [], do: [{ put: `${drainedKeys(keys)}b`, value: '1' }] });
+    expect([await numberOf(store, keys, 'a'), await numberOf(store, keys, 'b')]).toEqual([1, 2]);
+    await leaveCluster(home('b'));
+    expect(await numberOf(store, keys, 'c')).toBe(2);
+    expect((await store.read({ prefix: drainedKeys(keys) })).values).toEqual([]);
   });
 
   it('etcd away: changes are refused, everything else goes on, also a start; the cluster is gone with its last gateway', async () => {

@@ -26,6 +26,8 @@ export class SimulatedStore {
   #revision = 1;
   #lease = 1;
   isUp = true;
+  /** Watches tell nothing, and do not say so. */
+  isSilent = false;
 
   constructor(sim: Timeline) {
     this.#sim = sim;
@@ -47,8 +49,7 @@ export class SimulatedStore {
 
   put(key: string, value: string, lease?: string): void {
     this.#revision += 1;
-    const created = this.#values.get(key)?.created ?? this.#revision;
-    const put = { key, value, created, modified: this.#revision, ...(lease !== undefined && { lease }) };
+    const put = { key, value, modified: this.#revision, ...(lease !== undefined && { lease }) };
     this.#values.set(key, put);
     this.#tell({ put });
     if (key === unit.owner) this.#watchMoves(JSON.parse(value) as OwnerRecord);
@@ -105,7 +106,6 @@ export class SimulatedStore {
   #holds(comparison: StoreComparison): boolean {
     const found = this.#values.get(comparison.key);
     if ('modified' in comparison) return (found?.modified ?? 0) === comparison.modified;
-    if ('created' in comparison) return (found?.created ?? 0) === comparison.created;
     if ('lease' in comparison) return found?.lease === comparison.lease;
     return found?.value === comparison.value;
   }
@@ -136,8 +136,8 @@ export class SimulatedStore {
             done = true;
             settle();
           });
-        const failure = new StoreError(changes ? 'unknown outcome' : 'no answer', 'nobody answered');
-        clock.after(withinMs, () => end(() => reject(failure)));
+        const late = () => reject(new StoreError(changes ? 'unknown outcome' : 'no answer', 'nobody answered'));
+        clock.after(withinMs, () => end(late));
         const send = () =>
           sim.at(sim.delay(), () => {
             if (process.cut.store || !this.isUp) return;
@@ -176,7 +176,6 @@ export class SimulatedStore {
           withinMs,
         ),
       revoke: (id) => call(() => this.#end(id), true),
-      lease: async () => undefined,
       watch: (watch) => this.#watch(process, watch),
       members: async () => [],
       close: () => {},
@@ -193,7 +192,9 @@ export class SimulatedStore {
       this.#watches.delete(tell);
     };
     const tell = (event: StoreEvent, revision: number) => {
-      if (over || !isIn('put' in event ? event.put.key : event.deleted)) return;
+      if (over || this.isSilent || !isIn('put' in event ? event.put.key : event.deleted)) return;
+      // The watch tells nothing any more, and does not say so.
+      if (sim.chance(0.003)) return stop();
       if (process.cut.store || sim.chance(0.01)) {
         stop();
         // The end is noticed some time after.
