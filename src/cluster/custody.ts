@@ -23,6 +23,10 @@ export interface CustodyOptions {
   readonly me: Party;
   /** The home, as in `PresenceOptions`. */
   readonly home: string;
+  /** The number that the gateway has, as it knows it: without it in the store, it takes no part. */
+  readonly number?: number;
+  /** Whether the gateway may take part; absent: it may. */
+  readonly isReady?: () => boolean;
   readonly ttl?: number;
   /** Called when the owner of a unit, or the gateways that are alive, should be looked at again. */
   readonly changed?: (serial: string | undefined) => void;
@@ -61,12 +65,13 @@ export class Custody {
 
   constructor(options: CustodyOptions) {
     this.#options = options;
-    const { store, clock, keys, me, home, ttl = leaseSeconds } = options;
+    const { store, clock, keys, me, home, number, isReady = () => true, ttl = leaseSeconds } = options;
     this.#mirrors = [keys.alive, drainedKeys(keys), numberKeys(keys), keys.units].map(
       (prefix) => new Mirror({ store, clock, prefix, changed: (changed) => this.#changed(changed) }),
     );
     this.#presence = new Presence({
-      ...{ store, clock, me, home, ttl, key: keys.aliveGateway(me.gateway) },
+      ...{ store, clock, me, home, ttl, isReady, key: keys.aliveGateway(me.gateway) },
+      holds: number === undefined ? [] : [{ key: `${numberKeys(keys)}${me.gateway}`, value: String(number) }],
       renewed: (until) => {
         this.#until = until;
         this.#all({ is: 'lease', until });

@@ -16,6 +16,8 @@ export interface Membership extends StoreFiles {
   readonly token: string;
   /** Tells the cluster from another one of its name. */
   readonly id: string;
+  /** The number of this gateway, which it got when it served for the first time, and has until it leaves. */
+  readonly number?: number;
 }
 
 /** The record of a gateway that has joined. */
@@ -33,10 +35,14 @@ const pathIn = (stateDirectory: string): string => join(stateDirectory, 'cluster
 export function readMembership(stateDirectory: string): Membership | undefined {
   const path = pathIn(stateDirectory);
   try {
-    const { cluster, name, endpoints, token, id, ...files } = parseJson(readFileSync(path, 'utf8')) as Membership;
+    const { cluster, name, endpoints, token, id, number, ...files } = parseJson(
+      readFileSync(path, 'utf8'),
+    ) as Membership;
     const words = [cluster, name, token, id, ...endpoints, ...Object.values(files)];
-    if (!words.every((word) => typeof word === 'string')) throw new Error('it is not what tcli has written there');
-    return { cluster, name, endpoints, token, id, ...files };
+    const isNumber = number === undefined || Number.isSafeInteger(number);
+    if (!isNumber || !words.every((word) => typeof word === 'string'))
+      throw new Error('it is not what tcli has written there');
+    return { cluster, name, endpoints, token, id, ...files, ...(number !== undefined && { number }) };
   } catch (error) {
     if (systemErrorCode(error) === 'ENOENT') return undefined;
     throw new OperatorError(

@@ -5,7 +5,7 @@
 
 import type { Clock } from './clock.ts';
 import type { Party } from './owner-record.ts';
-import { type Store, StoreError } from './store.ts';
+import { type Store, type StoreComparison, StoreError } from './store.ts';
 
 export interface PresenceOptions {
   readonly store: Pick<Store, 'grant' | 'keepAlive' | 'transact' | 'revoke'>;
@@ -14,11 +14,15 @@ export interface PresenceOptions {
   readonly me: Party;
   /** The home of the process: another process with the same home is dead, since one process has a home at a time. */
   readonly home: string;
+  /** Whether it may be there for others. */
+  readonly isReady: () => boolean;
+  /** Conditions without which it is not there. */
+  readonly holds: readonly StoreComparison[];
   /** Seconds, of the lease. */
   readonly ttl: number;
   /** @param until the lease is good until then, by the clock */
   readonly renewed: (until: number) => void;
-  /** Another gateway has our name. */
+  /** Another gateway has our name, or our number is not ours any more. */
   readonly taken?: () => void;
 }
 
@@ -37,6 +41,9 @@ export function parsePresented(text: string): Presented | undefined {
     return undefined;
   }
 }
+
+/** How long a gateway that is not ready waits before it looks again. */
+const unreadyMs = 300;
 
 /** The share that we take of the time that the store grants. */
 const share = 2 / 3;
@@ -64,7 +71,8 @@ export class Presence {
     let pauseMs = (ttl * 1000) / 3;
     const begun = clock.now();
     try {
-      if (this.#lease === undefined) {
+      if (this.#lease === undefined && !this.#options.isReady()) pauseMs = unreadyMs;
+      else if (this.#lease === undefined) {
         const lease = await store.grant(ttl);
         if (await this.#appear(lease)) {
           this.#lease = lease;
@@ -87,11 +95,11 @@ export class Presence {
 
   /** @returns false while another process has our name */
   async #appear(lease: string): Promise<boolean> {
-    const { store, key, me, home, taken } = this.#options;
+    const { store, key, me, home, holds, taken } = this.#options;
     const value = JSON.stringify({ process: me.process, home } satisfies Presented);
     const put = { put: key, value, lease };
     const fresh = await store.transact({
-      when: [{ key, modified: 0 }],
+      when: [{ key, modified: 0 }, ...holds],
       do: [put],
       otherwise: [{ read: { key } }],
     });
@@ -99,9 +107,9 @@ export class Presence {
     const there = fresh.found[0]?.values[0];
     const other = there && parsePresented(there.value);
     if (there && other?.home === home) {
-      const replaced = await store.transact({ when: [{ key, modified: there.modified }], do: [put] });
+      const replaced = await store.transact({ when: [{ key, modified: there.modified }, ...holds], do: [put] });
       if (replaced.succeeded) return true;
-    } else if (there) taken?.();
+    } else taken?.();
     await store.revoke(lease);
     return false;
   }

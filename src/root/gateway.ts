@@ -10,7 +10,7 @@ import { type ClusterKeys, clusterKeys } from '../cluster/keys.ts';
 import type { UnitMedium, UnitStanding } from '../cluster/medium.ts';
 import { numberKeys, numberOf, numbersIn } from '../cluster/numbers.ts';
 import type { OwnerStanding } from '../cluster/owner-record.ts';
-import type { Store } from '../cluster/store.ts';
+import { type Store, StoreError } from '../cluster/store.ts';
 import { drainedKeys, unitKeys } from '../cluster/unit-records.ts';
 import { UnitRequests } from '../cluster/unit-requests.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
@@ -28,6 +28,10 @@ export interface GatewayOptions {
   readonly name: string;
   /** Tells this home from that of another gateway. */
   readonly token: string;
+  /** The number that it had when it served before: with it a gateway stands by until etcd answers. */
+  readonly number?: number;
+  /** Whether the tree is that of the cluster as it was not long ago; absent: it is. Nothing is served here before. */
+  readonly isCurrent?: () => boolean;
   readonly log: Log;
   readonly storageObjects: () => Iterable<StorageObject>;
   /** Where a simulation can have its own. */
@@ -99,12 +103,13 @@ export class Gateway {
     this.number = number;
   }
 
-  /** @throws OperatorError when the store does not say which number this gateway has: nothing is served then */
+  /** @throws OperatorError when nobody says which number this gateway has: nothing is served then */
   static async join(options: GatewayOptions): Promise<Gateway> {
-    const { store, cluster, name } = options;
+    const { store, cluster, name, number } = options;
     try {
       return new Gateway(options, await numberOf(store, clusterKeys(cluster), name));
     } catch (error) {
+      if (number !== undefined && error instanceof StoreError) return new Gateway(options, number);
       throw new OperatorError(
         `The gateway ${name} cannot begin to serve: the cluster ${cluster} does not say what others serve. ${reasonOf(error)}`,
         'It serves nothing on its own. Start it again when etcd answers: tcli cluster status',
@@ -114,10 +119,10 @@ export class Gateway {
 
   /** Takes part from now on: loops serve, and share what they can. */
   start(): void {
-    const { store, name, token, log } = this.#options;
+    const { store, name, token, log, isCurrent = () => true } = this.#options;
     const me = { gateway: name, process: randomUUID() };
     const custody = new Custody({
-      ...{ store, me, home: token, clock: this.#clock, keys: this.#keys },
+      ...{ store, me, home: token, clock: this.#clock, keys: this.#keys, number: this.number, isReady: isCurrent },
       changed: (serial) => this.#changed(serial),
       told: (what, serial, detail) => {
         const path = this.#units.get(serial)?.object.path ?? '';

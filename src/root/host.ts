@@ -1,7 +1,7 @@
 /** A root with its durable home, which brings acknowledged changes back. One process owns a home at a time; others may look. */
 
 import { dirname, join } from 'node:path';
-import { type Membership, readMembership } from '../cluster/membership.ts';
+import { type Membership, readMembership, writeMembership } from '../cluster/membership.ts';
 import { type Files, realFiles } from '../durable/atomic-file.ts';
 import { Audit } from '../durable/audit.ts';
 import { type Holder, inUse, type Role, takeLock } from '../durable/holder.ts';
@@ -358,7 +358,10 @@ export class Host {
       const { Gateway } = await import('./gateway.ts');
       const { store, membership } = shared;
       const storageObjects = () => root.tree.allStorageObjects();
-      root.gateway = await Gateway.join({ ...membership, store, log, storageObjects, share: root.share });
+      const isCurrent = () => shared.isCurrent;
+      root.gateway = await Gateway.join({ ...membership, store, log, storageObjects, isCurrent, share: root.share });
+      const { number } = root.gateway;
+      if (number !== membership.number) await writeMembership(this.home.stateDirectory, { ...membership, number });
     }
     await root.start(options);
   }

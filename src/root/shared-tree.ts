@@ -57,6 +57,7 @@ export class SharedTree implements Sharing {
   readonly #options: SharedTreeOptions;
   readonly #changes: ChangeLog;
   #isMember = false;
+  #hasAll = false;
   /** A snapshot is on its way. */
   #isStoring = false;
   #standby: string | undefined;
@@ -83,6 +84,11 @@ export class SharedTree implements Sharing {
       ...(this.#standby !== undefined && { standby: this.#standby }),
       ...(this.#problem !== undefined && { problem: this.#problem }),
     };
+  }
+
+  /** Whether etcd has said what the tree is since this process began: all of it, or that it cannot be followed. */
+  get isCurrent(): boolean {
+    return this.#hasAll || this.#standby !== undefined;
   }
 
   /** Takes in what others change, from now on until `close`. */
@@ -202,6 +208,7 @@ export class SharedTree implements Sharing {
   }
 
   #answers(): void {
+    this.#hasAll = true;
     if (this.#problem === undefined) return;
     this.#problem = undefined;
     this.#options.log({ level: 'info', event: 'cluster answers again', detail: { cluster: this.membership.cluster } });

@@ -71,9 +71,11 @@ export class ClusterInTime {
     };
   }
 
-  async gateway(name: string): Promise<InTime> {
+  /** @param more what the gateway knows beforehand, and whether the store can be reached */
+  async gateway(name: string, more: { number?: number; isCurrent?: () => boolean; isCut?: boolean } = {}) {
+    const { isCut = false, ...known } = more;
     const party = { gateway: name, process: `p${this.#processes++}` };
-    const parts = { rate: 1, wallMs: 0, paused: false, dead: false, cut: { store: false, medium: false }, held: [] };
+    const parts = { rate: 1, wallMs: 0, paused: false, dead: false, cut: { store: isCut, medium: false }, held: [] };
     const process = { ...parts, party, custody: undefined as never } satisfies Process;
     const clock = this.clockOf(process);
     const root = new Root();
@@ -86,6 +88,7 @@ export class ClusterInTime {
     };
     const joined = Gateway.join({
       ...{ store: this.store.seenBy(process, clock), cluster: 'simulated', name, token: name, clock },
+      ...known,
       log: ({ event }) => log.push(event),
       storageObjects: () => root.tree.allStorageObjects(),
       share: async (_path, request) => {

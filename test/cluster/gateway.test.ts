@@ -1,6 +1,7 @@
 /** A gateway and its loops, in virtual time: faults that came by one path each, and the state after them. */
 
 import { describe, expect, it } from 'vitest';
+import { numberKeys } from '../../src/cluster/numbers.ts';
 import { unitKeys } from '../../src/cluster/unit-records.ts';
 import { ClusterInTime, disk, keys, restoreDisk, serial, told } from './gateway-in-time.ts';
 
@@ -124,5 +125,32 @@ describe('a gateway', () => {
     await cluster.outcome(b.gateway.end());
     await cluster.pass(20_000);
     expect(cluster.pending).toBe(0);
+  });
+});
+
+describe('a gateway that starts without its store', () => {
+  it('stands by with the number that it had, and takes part once the store answers and its tree is that of the cluster', async () => {
+    const cluster = new ClusterInTime();
+    await expect(cluster.gateway('a', { isCut: true })).rejects.toThrow('cannot begin to serve');
+    cluster.store.put(`${numberKeys(keys)}a`, '3');
+    let isCurrent = false;
+    const here = await cluster.gateway('a', { number: 3, isCut: true, isCurrent: () => isCurrent });
+    await cluster.pass(10_000);
+    expect(told(here)).toMatchObject([{ standing: 'standby', own: 3, groups: [{ tg_pt_gp_id: 3 }] }]);
+    here.process.cut.store = false;
+    await cluster.pass(10_000);
+    expect(here.gateway.units()).toMatchObject([{ here: 'standby', owner: undefined }]);
+    isCurrent = true;
+    await cluster.pass(2_000);
+    expect(here.gateway.units()).toMatchObject([{ here: 'active', owner: 'a' }]);
+  });
+
+  it('takes no part where its number is not its own any more', async () => {
+    const cluster = new ClusterInTime();
+    const here = await cluster.gateway('a', { number: 3, isCut: true });
+    here.process.cut.store = false;
+    await cluster.pass(10_000);
+    expect(here.gateway.units()).toMatchObject([{ here: 'standby', owner: undefined }]);
+    expect(here.log).toContain('gateway name taken');
   });
 });
