@@ -194,7 +194,7 @@ describe('the laws', () => {
 
   it('a test is skipped by needs() alone, which tells the run why; no test has a time limit of its own', () => {
     const words =
-      /\.(skip|skipIf|runIf|todo|only)\(|\bskip\(|\{[^}\n]*\btimeout: [\d_]+[^}\n]*\}, (async )?\(|^\s*\},\s+[\d_]+,?\s*\);/m;
+      /\.(skip|skipIf|runIf|todo|only)\(|\bskip\(|\{[^}\n]*\btimeout: [\d_]+[^}\n]*\}, (async )?\(|^\s*\}, [\d_]+\);|^\s*\},\n\s+\d[\d_]{3,},?\n\s*\);/m;
     expect(files.filter((file) => /\.test\.tsx?$|\.suite\.ts$/.test(file) && words.test(text(file)))).toEqual([]);
   });
 

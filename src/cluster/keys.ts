@@ -34,6 +34,7 @@ export const clusterKeys = (cluster: string) => {
   };
 };
 
+/** All keys of one cluster, by what stands there. */
 export type ClusterKeys = ReturnType<typeof clusterKeys>;
 
 /** The number in a key of a change. */

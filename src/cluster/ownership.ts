@@ -305,7 +305,7 @@ export class Ownership {
     const { why, record } = written;
     if (event.outcome === 'done') {
       this.#seen = { record, revision: event.revision };
-      this.#done(why, record);
+      this.#done(why, record, now);
       return;
     }
     this.#read();
@@ -316,7 +316,7 @@ export class Ownership {
     if (why === 'give') this.#notBefore = Math.max(this.#notBefore, now + 1);
   }
 
-  #done(why: CommitReason, record: OwnerRecord): void {
+  #done(why: CommitReason, record: OwnerRecord, now: number): void {
     if (why === 'claim') {
       this.#epoch = record.epoch;
       this.#freeSince = undefined;
@@ -326,7 +326,9 @@ export class Ownership {
     if (why === 'name') this.#do({ does: 'admit', client: record.client ?? '', may: this.#phase === 'opening' });
     if (why === 'serve' && this.#phase === 'starting') {
       this.#begin('serving');
-      this.#stand('active');
+      // The answer may have come late: what it says of reservations may not be so any more.
+      if (now < this.#leaseUntil) this.#stand('active');
+      else this.#close(true);
     }
     if (why === 'give') this.#begin('standby');
   }

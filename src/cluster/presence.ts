@@ -14,7 +14,7 @@ export interface PresenceOptions {
   readonly me: Party;
   /** The home of the process: another process with the same home is dead, since one process has a home at a time. */
   readonly home: string;
-  /** Whether it may be there for others. */
+  /** Whether the gateway may be there for others. */
   readonly isReady: () => boolean;
   /** Conditions without which it is not there. */
   readonly holds: readonly StoreComparison[];

@@ -49,10 +49,11 @@ export class SimulatedStore {
 
   put(key: string, value: string, lease?: string): void {
     this.#revision += 1;
+    const before = this.#values.get(key)?.value;
     const put = { key, value, modified: this.#revision, ...(lease !== undefined && { lease }) };
     this.#values.set(key, put);
     this.#tell({ put });
-    if (key === unit.owner) this.#watchMoves(JSON.parse(value) as OwnerRecord);
+    if (key === unit.owner && before?.includes('"serves":true')) this.#watchMoves(JSON.parse(value) as OwnerRecord);
     if (key === unit.reservations) {
       const { generation } = JSON.parse(value) as { generation: number };
       if (generation <= this.#sim.generation)
@@ -61,7 +62,7 @@ export class SimulatedStore {
     }
   }
 
-  /** Initiators move a unit rarely, whoever owns the unit meanwhile. */
+  /** Initiators move a unit rarely, whoever owns the unit meanwhile. An owner that never served gives it back without being asked. */
   #watchMoves({ owner, next }: OwnerRecord): void {
     const wished = this.#values.get(unit.wish)?.value;
     const { to, by } = wished === undefined ? { to: '', by: '' } : (JSON.parse(wished) as MoveWish);
