@@ -61,7 +61,7 @@ export class Proof {
     const said = `${name}${came}: no answer for ${seconds(longestGapMs)}, the slowest write ${seconds(longestWriteMs)}`;
     console.log(said);
     if (limitMs !== undefined && longestGapMs > limitMs) {
-      this.#late.push(`${said}; ${seconds(limitMs)} are promised`);
+      this.#late.push(`${said}; ${seconds(limitMs)} are wanted`);
       console.log(await this.#meanwhile(begun));
     }
     this.#steps += 1;
@@ -81,7 +81,7 @@ export class Proof {
     return [...ours, `the host, ${age} s:`, text].join('\n');
   }
 
-  /** Stops what writes, and compares. @param isTimed what took longer than is promised is a failure */
+  /** Stops what writes, and compares. @param isTimed what took longer than is wanted is a failure */
   async end(folder: string, isTimed: boolean): Promise<void> {
     const { guest } = this.#initiator;
     await guest.tell('touch /tmp/enough');
@@ -99,7 +99,6 @@ export class Proof {
       `${this.#steps} faults: ${acknowledged} writes acknowledged, ${reads} reads right, ${found} blocks as acknowledged in the image, ` +
         `${passes} passes of fio; the longest pause ${seconds(this.#longestMs)}`,
     );
-    if (isTimed && this.#late.length > 0)
-      throw new Error(`Some took longer than is promised:\n${this.#late.join('\n')}`);
+    if (isTimed && this.#late.length > 0) throw new Error(`Some took longer than is wanted:\n${this.#late.join('\n')}`);
   }
 }
