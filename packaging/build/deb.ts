@@ -43,7 +43,8 @@ Description: iSCSI target in user space with the shell of targetcli
   script('prerm', '[ "$1" = remove ]', scripts.removing);
   script('postrm', '[ "$1" != upgrade ]', scripts.removed);
   const file = join(output, `tcli_${manifest.version}_${debian}.deb`);
-  execFileSync('dpkg-deb', ['--build', '--root-owner-group', '-Zxz', '-z1', root, file], {
+  // Debian 12's dpkg reads it, and Ubuntu's since 18.04: a seventh of the time of xz, and a seventh more to download.
+  execFileSync('dpkg-deb', ['--build', '--root-owner-group', '-Zzstd', '-z6', root, file], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   return file;

@@ -15,7 +15,7 @@ export function buildRpm(root: string, architecture: Architecture): string {
   const spec = `%global debug_package %{nil}
 %global __os_install_post %{nil}
 %global _build_id_links none
-%global _binary_payload w1.xzdio
+%global _binary_payload w6.zstdio
 Name: tcli
 Version: ${manifest.version}
 Release: 1
