@@ -96,7 +96,7 @@ export const types = {
     refusal: (text: string) =>
       bytesIn(text) === undefined
         ? `Cannot interpret size, wrong format: ${text}`
-        : `Cannot interpret size, too large: ${text}`,
+        : `Cannot interpret size, too large: ${text}; ${Math.floor(Number.MAX_SAFE_INTEGER / 2 ** 40)}T is the most`,
     parse: (text) => {
       const bytes = bytesIn(text);
       return Number.isSafeInteger(bytes) ? bytes : undefined;

@@ -2,12 +2,11 @@
 // marked (session/session).
 
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { ownShell, type TestShell } from '../support/own-shell.ts';
-import { openShell, removeHome } from '../support/shell.ts';
 import { freePort } from '../support/tcli.ts';
 
 let shell: TestShell;
@@ -33,7 +32,7 @@ const asPerson = (line: string) => {
 
 test.each([
   ['/backstores/ramdisk create x 1X', 'wrong format: 1X', 'A size is digits and k, m, g or t: 500M, 10G, 2T.'],
-  ['/backstores/ramdisk create x 999999T', 'too large: 999999T', ''],
+  ['/backstores/ramdisk create x 999999T', 'too large: 999999T', '8191T is the most'],
   [
     `${tpg} create`,
     'Command not found create',
@@ -92,7 +91,7 @@ test('CHAP that admits nobody is said where it is set, and shown as what it is',
   expect(await asPerson(`${tpg} set attribute authentication=1 generate_node_acls=1`)).toContain(
     `${tpg} requires CHAP and has no userid and password: nobody gets in. To change it: ${tpg} set auth userid=NAME password=@ask\n`,
   );
-  expect(await shell.run(`${tpg} status`)).toContain('[tpg-auth, admits nobody]'.slice(1, -1));
+  expect(await shell.run(`${tpg} status`)).toContain('tpg-auth, admits nobody');
   expect(await asPerson('/iscsi set discovery_auth enable=1')).toContain('/iscsi set discovery_auth userid=NAME');
   expect(await shell.run('/iscsi status')).toContain('disc auth admits nobody');
   expect(await asPerson(`${tpg} set auth userid=me password=short`)).toContain('password has fewer than 12 bytes');
@@ -101,7 +100,7 @@ test('CHAP that admits nobody is said where it is set, and shown as what it is',
 });
 
 test('a restore that is only shown names the media and addresses that are not here, and fails as it would', async () => {
-  const [file, other] = [join(shell.directory, 'saved.json'), await openShell()];
+  const [file, other] = [join(shell.directory, 'saved.json'), await ownShell()];
   const medium = join(other.directory, 'disk.img');
   await other.run(
     `/backstores/fileio create esx1 ${medium} 1M`,
@@ -109,8 +108,7 @@ test('a restore that is only shown names the media and addresses that are not he
     `${tpg}/portals create 192.0.2.77 3271`,
     `saveconfig ${file}`,
   );
-  await other.close();
-  removeHome(other.directory);
+  rmSync(medium);
   let ok = true;
   const written: string[] = [];
   const sink = { write: (text: string) => void written.push(text), ask: async () => null };
