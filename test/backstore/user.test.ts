@@ -1,10 +1,9 @@
 // user:nbd over servers that we did not write: the common suite, errors, and servers that come and go. The words of all user: kinds.
 // Not tested here: a Ceph cluster; iSCSI over them (test/e2e/user-backstores.test.ts).
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { Backstore } from '../../src/backstore/backstore.ts';
 import { recorded } from '../../src/backstore/recorded-volume.ts';
@@ -14,6 +13,7 @@ import { userRbd } from '../../src/backstore/user-rbd.ts';
 import { WriteRecord } from '../../src/backstore/write-record.ts';
 import { OperatorError } from '../../src/errors.ts';
 import { pattern } from '../support/logical-unit.ts';
+import { startNbdkit } from '../support/nbdkit.ts';
 import { needs } from '../support/needs.ts';
 import { makeFile, makeFolder, removeFolder } from '../support/scratch.ts';
 import { freePort, run } from '../support/tcli.ts';
@@ -30,15 +30,9 @@ afterAll(() => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-/** Starts nbdkit, and waits until it accepts connections: then, and not when its socket is there, it writes its number down. */
 async function start(words: readonly string[]): Promise<ChildProcess> {
-  const ready = newSocket();
-  const child = spawn('nbdkit', ['--foreground', `--pidfile=${ready}`, ...words], { stdio: 'ignore' });
+  const child = await startNbdkit(newSocket(), ...words);
   children.add(child);
-  for (let waited = 0; !existsSync(ready); waited += 10) {
-    if (waited > 10_000) throw new Error(`nbdkit ${words.join(' ')} does not serve`);
-    await sleep(10);
-  }
   return child;
 }
 

@@ -83,7 +83,7 @@ function fio({ writes, bytes, depth }: Load, conf: string, image: string): Sampl
 const cluster = await TestCluster.start();
 try {
   const image = 'bench';
-  await cluster.rbd('create', '--size', `${imageBytes}B`, `rbd/${image}`);
+  await cluster.makeImage(image, imageBytes);
   const config = { config: `rbd/${cluster.cfgstring(image)}`, size: imageBytes };
   const filled = await userRbd.open(config);
   for (let at = 0; at < imageBytes; at += 4 * 1024 ** 2) await filled.write(Buffer.alloc(4 * 1024 ** 2, 1), at, false);

@@ -73,7 +73,7 @@ export class GatewayPair {
     ];
     await Promise.allSettled(starting);
     await Promise.all(starting);
-    await this.ceph.rbd('create', '--size', `${imageMib}M`, `rbd/${image}`);
+    await this.ceph.makeImage(image, imageMib << 20);
     for (const gateway of gateways) {
       await gateway.join(this.etcd.endpoints);
       await gateway.start();

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { cephPrograms, TestCluster } from '../support/ceph.ts';
 import { needs } from '../support/needs.ts';
+import { io } from '../support/qemu-io.ts';
 import {
   configure,
   freePort,
@@ -19,6 +20,7 @@ import {
   run,
   type Served,
   serve,
+  targetUrl,
   tcli,
   temporaryDirectory,
 } from '../support/tcli.ts';
@@ -43,7 +45,7 @@ interface Gateway {
 let images = 0;
 async function image(): Promise<string> {
   images += 1;
-  await cluster.rbd('create', '--size', `${bytes}B`, `rbd/disk${images}`);
+  await cluster.makeImage(`disk${images}`, bytes);
   return `disk${images}`;
 }
 
@@ -53,7 +55,7 @@ async function gateway(name: string, ...lines: string[]): Promise<Gateway> {
   const create = `/backstores/user:rbd create disk ${bytes} ${cluster.cfgstring(name)}`;
   const served = await serve(home);
   await configure(home, create, ...openTarget(port, disk), ...lines);
-  return { home, url: `iscsi://127.0.0.1:${port}/${iqn}/0`, served };
+  return { home, url: targetUrl(port), served };
 }
 
 /** A second one, configured while the image is not to be had: as it comes from a saved file. */
@@ -66,24 +68,10 @@ async function standby(first: Gateway): Promise<Gateway> {
   for (const target of saved.targets)
     for (const tpg of target.tpgs) for (const portal of tpg.portals) portal.port = port;
   writeFileSync(join(home, 'saveconfig.json'), JSON.stringify(saved));
-  return { home, url: `iscsi://127.0.0.1:${port}/${iqn}/0`, served: await serve(home) };
+  return { home, url: targetUrl(port), served: await serve(home) };
 }
 
-/** @returns what qemu-io prints, and its errors */
-async function io({ url }: Gateway, ...commands: string[]): Promise<string> {
-  const { stdout, stderr } = await run('qemu-io', [
-    '-t',
-    'writeback',
-    '-f',
-    'raw',
-    ...commands.flatMap((one) => ['-c', one]),
-    url,
-  ]);
-  return stdout + stderr;
-}
 const status = async ({ home }: Gateway) => (await tcli(home, ['daemon', 'status'])).stdout;
-const holderOf = async (name: string) =>
-  /(\d+\.\d+\.\d+\.\d+:\d+\/\d+)/.exec(await cluster.rbd('lock', 'ls', `rbd/${name}`))?.[1];
 const written = 'wrote 4096/4096';
 const read = 'read 4096/4096';
 
@@ -96,7 +84,7 @@ describe('user:rbd under a target', withCeph, () => {
     const write = ['convert', '-n', '-r', '8M', '-f', 'raw', '-O', 'raw', there, one.url];
     const writing = run('qemu-img', write);
     await sleep(1000);
-    const killed = await holderOf(name);
+    const killed = await cluster.holderOf(name);
     // Writes are under way until it is back.
     await cluster.signalOsd('SIGKILL');
     await one.served.kill();
@@ -106,28 +94,28 @@ describe('user:rbd under a target', withCeph, () => {
     expect(await status(one)).not.toContain('in use by another client');
     // QEMU takes the NOT READY of a LUN whose image is being opened for an error, where others come again.
     const again = async () => (await run('qemu-img', write)).status;
-    if ((await writing).status !== 0) await expect.poll(again, { timeout: 60_000 }).toBe(0);
+    if ((await writing).status !== 0) await expect.poll(again).toBe(0);
     expect(await cluster.ceph('osd', 'blocklist', 'ls')).toContain(killed);
     expect(await run('qemu-img', ['convert', '-f', 'raw', '-O', 'raw', one.url, back])).toMatchObject({ status: 0 });
     expect(readFileSync(back).equals(readFileSync(there))).toBe(true);
     expect(await one.served.stop()).toBe(0);
-    expect(await holderOf(name)).toBeUndefined();
+    expect(await cluster.holderOf(name)).toBeUndefined();
   });
 
   test('the second of two tcli on one image waits, names the first, and serves when that has stopped', async () => {
     const name = await image();
     const first = await gateway(name);
     const second = await standby(first);
-    expect(await status(second)).toContain(`in use by another client, ${await holderOf(name)}, which is alive`);
-    expect(await io(second, 'read 0 4k')).not.toContain(read);
-    expect(await io(first, 'write -P 1 0 4k', 'flush')).toContain(written);
+    expect(await status(second)).toContain(`in use by another client, ${await cluster.holderOf(name)}, which is alive`);
+    expect(await io(second.url, 'read 0 4k')).not.toContain(read);
+    expect(await io(first.url, 'write -P 1 0 4k', 'flush')).toContain(written);
     const { stdout } = await tcli(first.home, [disk, 'info']);
-    expect(stdout).toContain(`client: ${await holderOf(name)}`);
+    expect(stdout).toContain(`client: ${await cluster.holderOf(name)}`);
     expect(stdout).toMatch(/space_allocated: \d+\nspace_available: \d+/);
     const { stderr } = await tcli(second.home, [disk, 'reopen']);
     expect(stderr).toContain('reopen force=true');
     expect(await first.served.stop()).toBe(0);
-    await expect.poll(() => io(second, 'read -P 1 0 4k')).toContain(read);
+    await expect.poll(() => io(second.url, 'read -P 1 0 4k')).toContain(read);
     expect(await status(second)).not.toContain('missing');
   });
 
@@ -140,7 +128,7 @@ describe('user:rbd under a target', withCeph, () => {
       const name = await image();
       const first = await gateway(name, `${disk} set attribute emulate_write_cache=${cache}`);
       const second = await standby(first);
-      expect(await io(first, 'write -P 0x11 0 4k')).toContain(written);
+      expect(await io(first.url, 'write -P 0x11 0 4k')).toContain(written);
       first.served.process.kill('SIGSTOP');
       // A command that its initiator sends meanwhile lies in its socket.
       const late = spawn('qemu-io', ['-t', 'none', '-f', 'raw', '-c', 'write -P 0x33 0 4k', first.url], {
@@ -149,19 +137,19 @@ describe('user:rbd under a target', withCeph, () => {
       const lateEnd = once(late, 'exit');
       onTestFinished(() => void late.kill('SIGKILL'));
       expect(await tcli(second.home, [disk, 'reopen', 'force=true'])).toMatchObject({ status: 0 });
-      expect(await io(second, 'read -P 0x11 0 4k', 'write -P 0x22 0 4k', 'flush')).toContain(written);
+      expect(await io(second.url, 'read -P 0x11 0 4k', 'write -P 0x22 0 4k', 'flush')).toContain(written);
       first.served.process.kill('SIGCONT');
       await expect.poll(() => status(first)).toContain('has shut out this client');
       await lateEnd;
-      expect(await io(first, 'write -P 0x44 0 4k')).not.toContain(written);
-      expect(await io(second, 'read -P 0x22 0 4k')).toContain(read);
-      expect(await io(second, 'read -P 0x22 0 4k')).not.toContain('Pattern verification failed');
+      expect(await io(first.url, 'write -P 0x44 0 4k')).not.toContain(written);
+      expect(await io(second.url, 'read -P 0x22 0 4k')).toContain(read);
+      expect(await io(second.url, 'read -P 0x22 0 4k')).not.toContain('Pattern verification failed');
       expect((await tcli(first.home, ['-c', `${disk} info`])).stdout).toContain('has shut out this client');
       // No image is taken back without an operator, nor by a reopening that is not forced.
       expect((await tcli(first.home, [disk, 'reopen'])).status).toBe(1);
       await second.served.stop();
       expect(await tcli(first.home, [disk, 'reopen'])).toMatchObject({ status: 0 });
-      expect(await io(first, 'read -P 0x22 0 4k')).toContain(read);
+      expect(await io(first.url, 'read -P 0x22 0 4k')).toContain(read);
     },
   );
 
@@ -169,9 +157,9 @@ describe('user:rbd under a target', withCeph, () => {
     const name = await image();
     const one = await gateway(name);
     await cluster.rbd('resize', '--no-progress', '--size', '64M', `rbd/${name}`);
-    await expect.poll(() => io(one, 'length')).toContain('64 MiB');
+    await expect.poll(() => io(one.url, 'length')).toContain('64 MiB');
     expect(await tcli(one.home, [disk, 'resize', '96M'])).toMatchObject({ status: 0 });
-    expect(await io(one, 'length')).toContain('96 MiB');
+    expect(await io(one.url, 'length')).toContain('96 MiB');
     expect(await cluster.rbd('info', `rbd/${name}`)).toContain('size 96 MiB');
   });
 
@@ -183,7 +171,7 @@ describe('user:rbd under a target', withCeph, () => {
       `/backstores/fileio create file ${one.home}/file.img ${bytes}`,
       `/iscsi/${iqn}/tpg1/luns create /backstores/fileio/file`,
     );
-    const file = { ...one, url: one.url.replace(/0$/, '1') };
+    const file = one.url.replace(/0$/, '1');
     await cluster.signalOsd('SIGSTOP');
     const hung = spawn('qemu-io', ['-t', 'none', '-f', 'raw', '-c', 'write 0 4k', one.url], { stdio: 'ignore' });
     onTestFinished(() => void hung.kill('SIGKILL'));

@@ -26,7 +26,7 @@ let images = 0;
 async function image(bytes = 8 * mib, ...options: string[]): Promise<string> {
   images += 1;
   const name = `image${images}`;
-  await cluster.rbd('create', '--size', `${bytes}B`, ...options, `rbd/${name}`);
+  await cluster.makeImage(name, bytes, ...options);
   return name;
 }
 

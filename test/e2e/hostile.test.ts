@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { needs } from '../support/needs.ts';
-import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { configure, freePort, openTarget, run, serve, targetUrl, tcli, temporaryDirectory } from '../support/tcli.ts';
 
 /** A small generator with a seed, so that a failure comes again. */
 function randomBytes(seed: number, length: number): Buffer {
@@ -51,7 +51,7 @@ it('no bytes on a port disturb another initiator', needs('iscsi-perf', 'iscsi-in
   const port = await freePort();
   await configure(home, '/backstores/ramdisk create rd0 16M', ...openTarget(port, '/backstores/ramdisk/rd0'));
   const served = await serve(home);
-  const url = `iscsi://127.0.0.1:${port}/${iqn}/0`;
+  const url = targetUrl(port);
   const healthy = run('iscsi-perf', ['-t', '4', '-b', '8', '-m', '16', url]);
   const idle = Array.from({ length: 100 }, () => connect(port, '127.0.0.1').on('error', () => {}));
   for (const bytes of Object.values(attacks)) await attack(port, bytes);

@@ -6,7 +6,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { needs } from '../support/needs.ts';
-import { configure, freePort, iqn, openTarget, run, serve, temporaryDirectory } from '../support/tcli.ts';
+import { configure, freePort, iqn, openTarget, run, serve, targetUrl, temporaryDirectory } from '../support/tcli.ts';
 
 const libiscsi = needs('iscsi-ls', 'iscsi-inq', 'iscsi-readcapacity16', 'iscsi-perf');
 
@@ -15,7 +15,7 @@ async function served(create: string, storageObject: string): Promise<{ port: nu
   const port = await freePort();
   await configure(home, create.replace('HOME', home), ...openTarget(port, storageObject));
   await serve(home);
-  return { port, url: `iscsi://127.0.0.1:${port}/${iqn}/0` };
+  return { port, url: targetUrl(port) };
 }
 
 describe('libiscsi', libiscsi, () => {
@@ -53,7 +53,7 @@ describe('libiscsi', libiscsi, () => {
     ];
     await configure(home, '/backstores/ramdisk create rd0 16M', ...lines, ...elsewhere);
     await serve(home);
-    const { status, stdout } = await run('iscsi-inq', [`iscsi://127.0.0.1:${first}/${iqn}/0`]);
+    const { status, stdout } = await run('iscsi-inq', [targetUrl(first)]);
     expect([status, stdout]).toEqual([0, expect.stringMatching(/Product:rd0/)]);
   });
 

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it, onTestFinished } from 'vitest';
 import { runningMs } from '../../src/system/running-time.ts';
 import { needs } from '../support/needs.ts';
-import { configure, freePort, iqn, openTarget, run, serve, temporaryDirectory } from '../support/tcli.ts';
+import { configure, freePort, iqn, openTarget, run, serve, targetUrl, temporaryDirectory } from '../support/tcli.ts';
 
 const folder = resolve(import.meta.dirname, '../../packaging/prometheus');
 
@@ -47,7 +47,7 @@ it(
     const [port, metrics, web] = [await freePort(), await freePort(), await freePort()];
     await configure(home, '/backstores/ramdisk create rd0 8M', ...openTarget(port, '/backstores/ramdisk/rd0'));
     await serve(home, '--metrics', String(metrics));
-    const url = `iscsi://127.0.0.1:${port}/${iqn}/0`;
+    const url = targetUrl(port);
     // A target that does not exist is refused, and logged.
     await run('iscsi-inq', [url.replace(iqn, `${iqn}x`)]);
     const load = spawn('iscsi-perf', [url], { stdio: 'ignore' });

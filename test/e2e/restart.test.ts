@@ -5,7 +5,17 @@ import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { needs } from '../support/needs.ts';
-import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import {
+  configure,
+  freePort,
+  iqn,
+  openTarget,
+  run,
+  serve,
+  targetUrl,
+  tcli,
+  temporaryDirectory,
+} from '../support/tcli.ts';
 
 it('a change is there after the process ended, without saveconfig', async () => {
   const home = temporaryDirectory();
@@ -39,7 +49,7 @@ it(
       'saveconfig',
     );
     const first = await serve(home);
-    const url = `iscsi://127.0.0.1:${port}/${iqn}/0`;
+    const url = targetUrl(port);
     const tree = (await tcli(home, ['ls'])).stdout;
     const wrote = await run('qemu-io', ['-f', 'raw', '-c', 'write -P 0x5a 1M 1M', '-c', 'flush', url]);
     expect(wrote.stdout).toContain('wrote 1048576/1048576 bytes');

@@ -1,7 +1,7 @@
 // iSCSI LUNs over NBD servers that we did not write, with QEMU as the initiator, while the servers fail, are late, and are
 // killed. Not tested here: the volume by itself (test/backstore/user.test.ts).
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { taskManagementRequest } from '../../src/iscsi/pdu.ts';
 import { connectInitiator } from '../support/connect-initiator.ts';
+import { nbdkitOn } from '../support/nbdkit.ts';
 import { needs } from '../support/needs.ts';
+import { io } from '../support/qemu-io.ts';
 import {
   configure,
   freePort,
@@ -18,19 +20,17 @@ import {
   run,
   type Served,
   serve,
+  targetUrl,
   tcli,
   temporaryDirectory,
 } from '../support/tcli.ts';
 
 const bytes = 32 << 20;
 
-/** nbdkit on `socket`, ready when this resolves, ended after the test. */
+/** nbdkit on `socket`, ended after the test. */
 async function nbdkit(socket: string, ...words: string[]): Promise<ChildProcess> {
-  const ready = `${socket}.pid`;
-  for (const old of [socket, ready]) rmSync(old, { force: true });
-  const child = spawn('nbdkit', ['--foreground', '--unix', socket, '--pidfile', ready, ...words], { stdio: 'ignore' });
+  const child = await nbdkitOn(socket, ...words);
   onTestFinished(() => void child.kill('SIGKILL'));
-  for (let waited = 0; !existsSync(ready) && waited < 10_000; waited += 10) await sleep(10);
   return child;
 }
 
@@ -39,7 +39,7 @@ async function served(home: string, kind: string, cfgstring: string): Promise<{ 
   const port = await freePort();
   const create = `/backstores/${kind} create disk ${bytes} ${cfgstring}`;
   await configure(home, create, ...openTarget(port, `/backstores/${kind}/disk`));
-  return { tcli: await serve(home), url: `iscsi://127.0.0.1:${port}/${iqn}/0` };
+  return { tcli: await serve(home), url: targetUrl(port) };
 }
 
 const exported = async (...words: Parameters<typeof served>): Promise<string> => (await served(...words)).url;
@@ -51,9 +51,6 @@ async function enginesOf({ process }: Served): Promise<number[]> {
 }
 
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`);
-
-const io = (url: string, ...commands: string[]) =>
-  run('qemu-io', ['-f', 'raw', ...commands.flatMap((one) => ['-c', one]), url]);
 
 /** Bytes a second: the writing has to last until the trouble is over. */
 const writeRate = '16M';
@@ -101,12 +98,12 @@ describe('user backstores', needs('nbdkit', 'qemu-storage-daemon', 'qemu-img', '
       status: 1,
       stderr: expect.stringMatching(/^ChangeMedium failed: /),
     });
-    expect((await io(url, 'read -P 1 0 64k')).stdout).toContain('read 65536/65536');
+    expect(await io(url, 'read -P 1 0 64k')).toContain('read 65536/65536');
     expect(await change(second)).toMatchObject({ status: 0, stdout: 'Medium Changed.\n' });
     const after = await io(url, 'read -P 0 0 64k', 'write -P 2 48M 64k', 'read -P 2 48M 64k');
-    expect(after.stdout + after.stderr).not.toMatch(/failed/i);
+    expect(after).not.toMatch(/failed/i);
     await tcli(home, ['undo']);
-    expect((await io(url, 'read -P 1 0 64k')).stdout).toContain('read 65536/65536');
+    expect(await io(url, 'read -P 1 0 64k')).toContain('read 65536/65536');
   });
 
   it('an error of the server is an error of the command; the session goes on', async () => {
@@ -123,14 +120,12 @@ describe('user backstores', needs('nbdkit', 'qemu-storage-daemon', 'qemu-img', '
       `error-file=${trigger}`,
     );
     const url = await exported(home, 'user:nbd', `nbd+unix:///?socket=${socket}`);
-    expect((await io(url, 'write -P 1 0 64k')).stdout).toContain('wrote 65536/65536');
+    expect(await io(url, 'write -P 1 0 64k')).toContain('wrote 65536/65536');
     writeFileSync(trigger, '');
     const failed = await io(url, 'write -P 2 0 64k', 'read 0 64k');
-    expect(failed.stdout + failed.stderr).toMatch(
-      /write failed: Input\/output error\s+read failed: Input\/output error/,
-    );
+    expect(failed).toMatch(/write failed: Input\/output error\s+read failed: Input\/output error/);
     rmSync(trigger);
-    expect((await io(url, 'write -P 3 0 64k', 'read -P 3 0 64k')).stdout).toContain('read 65536/65536');
+    expect(await io(url, 'write -P 3 0 64k', 'read -P 3 0 64k')).toContain('read 65536/65536');
   });
 
   it('a full server is SPACE ALLOCATION FAILED to the initiator', async () => {
@@ -138,8 +133,7 @@ describe('user backstores', needs('nbdkit', 'qemu-storage-daemon', 'qemu-img', '
     const socket = join(home, 'nbdkit');
     await nbdkit(socket, '--filter=error', 'memory', String(bytes), 'error-pwrite=ENOSPC', 'error-pwrite-rate=1');
     const url = await exported(home, 'user:nbd', `nbd+unix:///?socket=${socket}`);
-    const { stdout, stderr } = await io(url, 'write -P 1 0 64k');
-    expect(stdout + stderr).toContain('No space left on device');
+    expect(await io(url, 'write -P 1 0 64k')).toContain('No space left on device');
   });
 
   it('user:nbd: a server that is killed and comes back in the middle of writing: nothing is lost', async () => {
@@ -179,13 +173,13 @@ describe('user backstores', needs('nbdkit', 'qemu-storage-daemon', 'qemu-img', '
     const image = join(home, 'disk.qcow2');
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', image, String(bytes)]);
     const { url, tcli: target } = await served(home, 'user:qcow', image);
-    expect((await io(url, 'write -P 1 0 64k', 'flush')).stdout).toContain('wrote 65536/65536');
+    expect(await io(url, 'write -P 1 0 64k', 'flush')).toContain('wrote 65536/65536');
     const engines = await enginesOf(target);
     expect(engines).toHaveLength(1);
     await target.kill();
     await expect.poll(() => engines.filter(isAlive)).toEqual([]);
     await serve(home);
-    expect((await io(url, 'read -P 1 0 64k')).stdout).toContain('read 65536/65536');
+    expect(await io(url, 'read -P 1 0 64k')).toContain('read 65536/65536');
   });
 
   it('user:qcow: resized, kept in snapshots and rolled back while an initiator uses it', async () => {
@@ -204,9 +198,9 @@ describe('user backstores', needs('nbdkit', 'qemu-storage-daemon', 'qemu-img', '
       `"virtual-size": ${bytes + (32 << 20)}`,
     );
     expect(await tcli(home, [`${disk}/snapshots`, 'create', 'three'])).toMatchObject({ status: 0 });
-    expect((await io(url, 'write -P 9 0 64k', 'flush')).stdout).toContain('wrote 65536/65536');
+    expect(await io(url, 'write -P 9 0 64k', 'flush')).toContain('wrote 65536/65536');
     expect(await tcli(home, [`${disk}/snapshots`, 'rollback', 'three'])).toMatchObject({ status: 0, stderr: '' });
-    expect((await io(url, 'read -P 9 0 64k')).stdout).toContain('Pattern verification failed');
+    expect(await io(url, 'read -P 9 0 64k')).toContain('Pattern verification failed');
     expect((await run('qemu-img', ['check', '-U', image])).stdout).not.toMatch(/corruptions/);
   });
 

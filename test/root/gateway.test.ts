@@ -1,8 +1,7 @@
 // Two gateways of a cluster in this process: a real etcd, a real NBD server that both reach, and initiators on sockets. What a medium that
 // fences does is tested with Ceph (test/e2e-engines), and whatever else can happen by the simulation (test/cluster).
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -13,6 +12,7 @@ import { Root } from '../../src/root/root.ts';
 import { type Connected, connectInitiator } from '../support/connect-initiator.ts';
 import { EtcdCluster } from '../support/etcd.ts';
 import type { CommandOutcome } from '../support/initiator.ts';
+import { startNbdkit } from '../support/nbdkit.ts';
 import { needs } from '../support/needs.ts';
 import { makeFolder, removeFolder } from '../support/scratch.ts';
 import { freePort } from '../support/tcli.ts';
@@ -130,9 +130,7 @@ const reserveIn = async (initiator: Send, action: number) =>
 beforeAll(async () => {
   etcd = await EtcdCluster.start({ folder: join(folder, 'etcd') });
   const port = await freePort();
-  const ready = join(folder, 'nbdkit');
-  nbd = spawn('nbdkit', ['--foreground', `--pidfile=${ready}`, '-p', String(port), '-i', '127.0.0.1', 'memory', '16M']);
-  await until(() => existsSync(ready), Boolean);
+  nbd = await startNbdkit(join(folder, 'nbdkit'), '-p', String(port), '-i', '127.0.0.1', 'memory', '16M');
   uri = `nbd://127.0.0.1:${port}`;
 });
 

@@ -138,6 +138,16 @@ export class TestCluster {
     return stdout;
   }
 
+  /** Makes an image in the pool `rbd`. */
+  async makeImage(name: string, bytes: number, ...options: string[]): Promise<void> {
+    await this.rbd('create', '--size', `${bytes}B`, ...options, `rbd/${name}`);
+  }
+
+  /** The client that holds the lock of an image. */
+  async holderOf(image: string): Promise<string | undefined> {
+    return /(\d+\.\d+\.\d+\.\d+:\d+\/\d+)/.exec(await this.rbd('lock', 'ls', `rbd/${image}`))?.[1];
+  }
+
   /** The word of user:rbd for an image. */
   cfgstring(image: string): string {
     return `rbd/${image};conf=${this.conf}`;

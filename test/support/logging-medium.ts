@@ -3,10 +3,11 @@
  * itself, as a file through nbdfuse, or as a loop device over that file.
  */
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { nbdkitOn } from './nbdkit.ts';
 import { attachLoopDevice, detachLoopDevice, makeFile } from './scratch.ts';
 
 export type MediumKind = 'NBD export' | 'file' | 'block device';
@@ -34,47 +35,31 @@ export async function loggingMedium(
   const close = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
-  const words = [
-    '--foreground',
-    '--unix',
-    socket,
-    ...filters,
-    '--filter=log',
-    'file',
-    image,
-    `logfile=${log}`,
-    ...settings,
-  ];
-  undo.push(await started('nbdkit', words, () => existsSync(socket)));
+  const server = await nbdkitOn(socket, ...filters, '--filter=log', 'file', image, `logfile=${log}`, ...settings);
+  const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
+  undo.push(() => {
+    server.kill('SIGTERM');
+    return ended;
+  });
   const events = () => new MediumEvents(readFileSync(log, 'latin1'));
   const uri = `nbd+unix:///?socket=${socket}`;
   if (kind === 'NBD export') return { name: uri, events, close };
   const file = join(folder, 'medium');
   writeFileSync(file, '');
   undo.push(() => void execFileSync('umount', [file]));
-  await started('nbdfuse', [file, uri], () => statSync(file).size === bytes);
+  await startNbdfuse(file, uri, bytes);
   if (kind === 'file') return { name: file, events, close };
   const device = attachLoopDevice(file);
   undo.push(() => detachLoopDevice(device));
   return { name: device, events, close };
 }
 
-/** Starts a program and waits until it is ready. @returns what ends it */
-async function started(
-  program: string,
-  words: readonly string[],
-  isReady: () => boolean,
-): Promise<() => Promise<void>> {
-  const child: ChildProcess = spawn(program, words, { stdio: 'ignore' });
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-  for (let waited = 0; !isReady(); waited += 10) {
-    if (waited > 10_000 || child.exitCode !== null) throw new Error(`${program} ${words.join(' ')} does not serve`);
+async function startNbdfuse(file: string, uri: string, bytes: number): Promise<void> {
+  const child = spawn('nbdfuse', [file, uri], { stdio: 'ignore' });
+  for (let waited = 0; statSync(file).size !== bytes; waited += 10) {
+    if (waited > 10_000 || child.exitCode !== null) throw new Error(`nbdfuse ${file} ${uri} does not serve`);
     await sleep(10);
   }
-  return () => {
-    child.kill('SIGTERM');
-    return ended;
-  };
 }
 
 /** A range of bytes, first and first behind. */

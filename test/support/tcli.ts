@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { onTestFinished } from 'vitest';
+import { memoryFolder } from './scratch.ts';
 
 const program = resolve(import.meta.dirname, '../../dist/tcli.js');
 
@@ -23,6 +24,12 @@ export function temporaryDirectory(base = tmpdir()): string {
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
+
+/**
+ * A home in memory that is gone after the test: a change waits for no disk before its command returns. For tests with many commands, whose
+ * subject is not what outlives a power cut.
+ */
+export const quickHome = (): string => temporaryDirectory(memoryFolder);
 
 /** Runs a program to its end. */
 export function run(
@@ -91,6 +98,9 @@ export async function serve(home: string, ...words: string[]): Promise<Served> {
 export { freePort } from './free-port.ts';
 
 export const iqn = 'iqn.2003-01.org.example:disk';
+
+/** A LUN of that target on 127.0.0.1, as libiscsi and QEMU name it. */
+export const targetUrl = (port: number, lun = 0): string => `iscsi://127.0.0.1:${port}/${iqn}/${lun}`;
 
 /** Lines that make one demo-mode target on 127.0.0.1:`port` with `storageObject` as LUN 0, writable by everybody. */
 export const openTarget = (port: number, storageObject: string): string[] => [

@@ -1,11 +1,12 @@
 // The programs under test: `tcli serve` with one logical unit of a profile, and Debian's tgtd with a file.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { access, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { nbdkitOn } from '../../support/nbdkit.ts';
 import { type Profile, sizeMib } from './profiles.ts';
 
 const run = promisify(execFile);
@@ -26,7 +27,7 @@ export async function startTcli(profile: Profile): Promise<RunningTarget> {
   const ports = [await freePort(), await freePort()] as const;
   const { backstore, attributes, tpg = [], credentials = '', parameters } = profile;
   const socket = join(home, 'nbd.sock');
-  const nbdkit = profile.nbdkit && (await startNbdkit(socket, profile.nbdkit));
+  const nbdkit = profile.nbdkit && (await nbdkitOn(socket, ...profile.nbdkit));
   const parameterWords = {
     fileio: `${home}/disk.img ${sizeMib}M`,
     ramdisk: `${sizeMib}M`,
@@ -55,13 +56,6 @@ export async function startTcli(profile: Profile): Promise<RunningTarget> {
   });
   const url = (port: number) => `iscsi://${credentials}127.0.0.1:${port}/${iqn}/0${parameters ? `?${parameters}` : ''}`;
   return { urls: [url(ports[0]), url(ports[1])], stop: () => end(home, child, ...(nbdkit ? [nbdkit] : [])) };
-}
-
-/** @throws Error when it is not installed */
-async function startNbdkit(socket: string, words: readonly string[]): Promise<ChildProcess> {
-  const child = spawn('nbdkit', ['--foreground', '--unix', socket, ...words], { stdio: 'ignore' });
-  await Promise.race([retry(() => access(socket)), ended(child, 'nbdkit')]);
-  return child;
 }
 
 /** tgtd with a file as LUN 1. @throws Error when it is not installed or may not start */
