@@ -57,7 +57,6 @@ async function use(volume: Volume): Promise<Buffer> {
 
 test.each<ProxyDirection>(['toServer', 'toClient'])(
   'a server that falls silent at any byte %s: an open is refused, reads are sent to the next one, and what was written is answered when nothing of it can land any more',
-  { timeout: 60_000 },
   async (way) => {
     const { proxy, open } = await served();
     const first = await open();

@@ -2,7 +2,7 @@
 // portals, whose strangers have a share for each address (e2e/hostile.test.ts), and what is said.
 
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type NetConnectOpts, type Socket } from 'node:net';
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { listenControl } from '../../src/daemon/control.ts';
@@ -16,7 +16,7 @@ import { writeRequest } from '../../src/tgt/protocol.ts';
 import { listenTgt } from '../../src/tgt/server.ts';
 import { ByteChannel } from '../../src/wire/byte-channel.ts';
 import { hello, nbdTarget, RawClient } from '../support/nbd-target.ts';
-import { temporaryDirectory } from '../support/tcli.ts';
+import { freePort, temporaryDirectory } from '../support/tcli.ts';
 import { vhostTarget } from '../support/vhost-target.ts';
 
 /** A connection, once it is there. */
@@ -63,11 +63,7 @@ const listeners: Readonly<Record<string, () => Promise<Listener>>> = {
   },
   async metrics() {
     const { host, control } = await serving();
-    const probe = createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const { port } = probe.address() as AddressInfo;
-    await new Promise((closed) => probe.close(closed));
-    const address = '127.0.0.1';
+    const [address, port] = ['127.0.0.1', await freePort()];
     const options = { host, log: () => {}, at: { address, port }, status: () => control.status(), events: new Map() };
     onTestFinished(await serveMetrics(options));
     const at = { host: address, port };

@@ -1,7 +1,9 @@
 // The processes to which a client of a control socket speaks. Not here: the clients that a server lets in (control.test.ts).
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, chownSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { refusalOf } from '../../src/daemon/socket-server.ts';
@@ -44,8 +46,11 @@ test('the library and the Python package tell a stranger nothing, either', needs
   const path = join(folder, 'control.sock');
   const [nobody, another] = [65534, 1];
   chmodSync(folder, 0o777);
-  // The stranger says again what it hears.
-  const program = `require('net').createServer((one) => one.on('data', (text) => process.stdout.write('heard ' + text))).listen(${JSON.stringify(path)}, () => console.log('listens'))`;
+  // The stranger says again what it hears, and ends when it has heard the last word and all who came are gone.
+  const program = `const server = require('net').createServer((one) => one.on('data', (text) => {
+    process.stdout.write('heard ' + text);
+    if (String(text) === 'last') server.close();
+  })).listen(${JSON.stringify(path)}, () => console.log('listens'))`;
   const stranger = spawn(process.execPath, ['-e', program], { uid: nobody, gid: nobody });
   onTestFinished(() => void stranger.kill());
   let heard = '';
@@ -61,5 +66,7 @@ test('the library and the Python package tell a stranger nothing, either', needs
   const environment = { TCLI_SOCKET: path, PYTHONPATH: 'packaging/python' };
   const { stderr } = await run('python3', ['-c', script], { env: environment });
   expect(stderr).toContain('nothing was sent there');
-  expect(heard).not.toContain('heard');
+  connect(path).end('last');
+  await once(stranger, 'close');
+  expect(heard).toBe('listens\nheard last');
 });

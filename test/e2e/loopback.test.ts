@@ -234,9 +234,9 @@ describe('attach', needs('block devices of LUNs', 'mounts', 'mkfs.ext4'), () => 
     process.kill((JSON.parse(readFileSync(`${link}.json`, 'utf8')) as { pid: number }).pid, 'SIGKILL');
     const status = async () => (await tcli(home, ['daemon', 'status'])).stdout;
     const problem = `lun1: ${device} has lost its other end, and what is written to it now is lost; it is mounted at ${mnt}`;
-    await expect.poll(status, { timeout: 20_000, interval: 500 }).toContain(problem);
+    await expect.poll(status, { interval: 500 }).toContain(problem);
     await ok('umount', mnt);
-    await expect.poll(status, { timeout: 30_000, interval: 500 }).not.toContain('lost its other end');
+    await expect.poll(status, { interval: 500 }).not.toContain('lost its other end');
     await ok('dd', `if=${readLink(link)}`, 'of=/dev/null', 'count=1');
   });
 });

@@ -56,7 +56,7 @@ type Session = Awaited<ReturnType<typeof fresh>>;
 async function limited() {
   const target = await fresh(asking, MiB, 1);
   const tag = target.initiator.sendCommand([0x28, 0, 0, 0, 0, 0, 0, 0, 8, 0], { read: true, length: bytes });
-  await vi.waitUntil(() => target.slow.waiting.length > 0);
+  await expect.poll(() => target.slow.waiting.length > 0).toBe(true);
   target.slow.releaseAll();
   expect((await target.initiator.finish(tag)).status).toBe(0);
   return { ...target, tpg: target.target.tpg };
@@ -77,7 +77,7 @@ const lives: Readonly<Record<string, () => Promise<void>>> = {
     const { initiator, slow } = await fresh({ ...asking, MaxBurstLength: '2048' });
     const tag = initiator.sendCommand(write, { data });
     give(initiator, data);
-    await vi.waitUntil(() => slow.waiting.length > 0);
+    await expect.poll(() => slow.waiting.length > 0).toBe(true);
     slow.releaseAll();
     expect((await initiator.finish(tag)).status).toBe(0);
   },
@@ -108,9 +108,9 @@ const lives: Readonly<Record<string, () => Promise<void>>> = {
     const tag = initiator.sendCommand(write, { data });
     expect(initiator.inbox).toEqual([]);
     tpg.luns.get(0)!.attributes.set('limit_bytes', 0);
-    await vi.waitUntil(() => initiator.inbox.length > 0);
+    await expect.poll(() => initiator.inbox.length > 0).toBe(true);
     give(initiator, data);
-    await vi.waitUntil(() => slow.waiting.length > 0);
+    await expect.poll(() => slow.waiting.length > 0).toBe(true);
     slow.releaseAll();
     expect((await initiator.finish(tag)).status).toBe(0);
   },
@@ -164,11 +164,11 @@ const lives: Readonly<Record<string, () => Promise<void>>> = {
     const { initiator, connection, slow } = await fresh(asking, 16 * MiB);
     initiator.sendCommand([0x8a, 0, ...be(0, 8), ...be(long.length / 512, 4), 0, 0], { data: long });
     give(initiator, long);
-    await vi.waitUntil(() => slow.waiting.includes('write 0+8388608'));
+    await expect.poll(() => slow.waiting.includes('write 0+8388608')).toBe(true);
     slow.releaseAll();
-    await vi.waitUntil(() => initiator.inbox.length > 0);
+    await expect.poll(() => initiator.inbox.length > 0).toBe(true);
     give(initiator, long);
-    await vi.waitUntil(() => slow.waiting.includes('write 8388608+1048576'));
+    await expect.poll(() => slow.waiting.includes('write 8388608+1048576')).toBe(true);
     const closed = connection.close('lost');
     slow.releaseAll();
     await closed;
@@ -208,10 +208,10 @@ describe('an event that cannot come', () => {
     const tag = initiator.sendCommand(write, { data });
     const command = session.session.commands.get(tag)!;
     give(initiator, data);
-    await vi.waitUntil(() => slow.waiting.length > 0);
+    await expect.poll(() => slow.waiting.length > 0).toBe(true);
     command.state = state.short;
     slow.releaseAll();
-    await vi.waitUntil(() => connection.closed);
+    await expect.poll(() => connection.closed).toBe(true);
     expect(target.logged).toContainEqual(expect.objectContaining({ event: 'internal error' }));
   });
 });

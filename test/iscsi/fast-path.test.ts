@@ -270,7 +270,7 @@ it('asks the medium once of a command, whichever path that takes then', async ()
     const asked = vi.fn(() => false);
     const world = await open({}, { [name]: asked });
     command(world);
-    await vi.waitUntil(() => world.initiator.inbox.length > 0);
+    await expect.poll(() => world.initiator.inbox.length > 0).toBe(true);
     expect(asked).toHaveBeenCalledTimes(1);
   }
 });

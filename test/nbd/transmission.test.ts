@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { sense } from '../../src/scsi/sense.ts';
 import { logicalUnitReset } from '../../src/scsi/task-management.ts';
 import { reportToAll } from '../../src/scsi/unit-attention.ts';
@@ -257,7 +257,7 @@ test('a client that says nothing more has its answers all the same', async () =>
   const socket = connect({ path, allowHalfOpen: true });
   const client = await new RawClient(new ByteChannel(socket)).enter();
   await client.sendRequest(READ, 0, 4096);
-  await vi.waitUntil(() => slow.waiting.length > 0);
+  await expect.poll(() => slow.waiting.length > 0).toBe(true);
   socket.end();
   await once(socket, 'finish');
   // The server has heard of the end before the disk answers.

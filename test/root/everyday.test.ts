@@ -1,8 +1,7 @@
 // Everyday verbs as logged-in initiators meet them, on sockets, with loops in threads of their own. What the shell says of
 // the verbs is in snapshots/transcripts/everyday.txt.
 
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
@@ -10,6 +9,7 @@ import type { ParameterValues } from '../../src/operations/operation.ts';
 import { openHost } from '../../src/root/host.ts';
 import { connectInitiator } from '../support/connect-initiator.ts';
 import { freePort } from '../support/free-port.ts';
+import { temporaryDirectory } from '../support/tcli.ts';
 
 const client = 'iqn.2026-01.com.example:client';
 const wwn = 'iqn.2003-01.org.example:disks';
@@ -23,7 +23,7 @@ const block = (fill: number) => Buffer.alloc(512, fill);
 
 /** A served home with a ramdisk as LUN 0 of a target, mapped for one initiator. */
 async function serve() {
-  const directory = mkdtempSync(join(tmpdir(), 'tcli-everyday-'));
+  const directory = temporaryDirectory();
   const workers = { entry: new URL('../../src/loops/loop-thread.ts', import.meta.url), count: 2 };
   const host = await openHost({ home: homeOf(directory, {}, undefined), role: 'serve', workers });
   onTestFinished(() => host.close());
@@ -159,10 +159,11 @@ it('a target or an ACL that is renamed ends the sessions of the old name, and le
   const { tree } = host.root;
   const tpgOf = (name: string) => tree.fabrics.get('iscsi')!.targets.get(name)!.tpgs.get(1)!;
   const [{ relativePortId }, alias] = [tpgOf(wwn), tpgOf(wwn).luns.get(0)!.alias];
-  await loggedIn(port);
+  const ofOldTarget = await loggedIn(port);
   await apply('/iscsi', 'rename', { wwn, to: named });
+  await expect(ofOldTarget.lost).rejects.toThrow('the target closed the connection');
   await expect(connectInitiator(port, wwn, client)).rejects.toThrow('login refused: 2/3');
-  await loggedIn(port, named);
+  const ofOldAcl = await loggedIn(port, named);
   expect([tpgOf(named).relativePortId, tpgOf(named).luns.get(0)!.alias]).toEqual([relativePortId, alias]);
   await apply(`/iscsi/${named}/tpg1/acls/${client}`, 'set', {
     group: 'auth',
@@ -174,6 +175,7 @@ it('a target or an ACL that is renamed ends the sessions of the old name, and le
   expect(tpgOf(named).acls.get(newcomer)!.mappedLuns.size).toBe(1);
   await apply(`/iscsi/${named}/tpg1/acls`, 'delete', { wwn: newcomer });
   await apply(`/iscsi/${named}/tpg1/acls`, 'rename', { wwn: client, to: newcomer });
+  await expect(ofOldAcl.lost).rejects.toThrow('the target closed the connection');
   await expect(connectInitiator(port, named, client)).rejects.toThrow('login refused: 2/2');
   await loggedIn(port, named, newcomer);
 });

@@ -188,7 +188,7 @@ describe('a line that makes several operations', () => {
       await apply({ path: `${tpg}/acls`, verb: 'delete', params: { wwn: `${iqn}-i1` } });
       order.push('this');
     });
-    await vi.waitFor(() => expect(order).toEqual(['this', 'other']));
+    await expect.poll(() => order).toEqual(['this', 'other']);
   });
 });
 

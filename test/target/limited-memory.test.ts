@@ -1,7 +1,7 @@
 // Data of writes that wait for the limits of their LUN, and the memory that all LUNs share. Not tested here: who goes when
 // (scsi/limits.test.ts).
 
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { CommandLimits, limitAttributes } from '../../src/scsi/limits.ts';
 import { dataMemory } from '../../src/system/memory-budget.ts';
 import { addLun, IscsiTarget } from '../support/iscsi-target.ts';
@@ -81,6 +81,6 @@ test('NBD: of a limited LUN, little more than 1 MiB is received at a time', asyn
   limits.set(none as never);
   // A header and nothing behind it for each.
   for (let i = 0; i < 20; i += 1) await client.channel.exactly(20);
-  await vi.waitUntil(() => dataMemory.held === 0);
+  await expect.poll(() => dataMemory.held === 0).toBe(true);
   client.channel.destroy();
 });

@@ -52,7 +52,7 @@ const held = () => ({
 
 /** @returns when the target has let go of the one before, with what is held then */
 async function gone(target: Awaited<ReturnType<typeof vhostTarget>>, before: ReturnType<typeof held>) {
-  await expect.poll(() => [target.engine.sessions().length, held()], { timeout: 3_000 }).toEqual([0, before]);
+  await expect.poll(() => [target.engine.sessions().length, held()]).toEqual([0, before]);
 }
 
 const names = [
