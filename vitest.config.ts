@@ -1,10 +1,16 @@
 import { defineConfig } from 'vitest/config';
+import { testProjects } from './test/support/projects.ts';
+import { takeRunFolders } from './test/support/run-folder.ts';
 import { SkipReporter } from './test/support/skip-reporter.ts';
+
+takeRunFolders();
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.{ts,tsx}'],
-    exclude: ['test/e2e-engines/**'],
+    projects: Object.entries(testProjects).map(([name, { include, exclude }]) => ({
+      extends: true,
+      test: { name, include: [...include], exclude: [...exclude] },
+    })),
     pool: 'forks',
     reporters: ['default', new SkipReporter()],
     // Most of the slow ones wait for programs that they started.

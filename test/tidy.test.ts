@@ -3,7 +3,7 @@
 
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { dirname, join, matchesGlob, relative, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { preferenceTable } from '../shell/session/preferences.ts';
@@ -19,6 +19,7 @@ import { opcodes } from '../src/scsi/opcode-table.ts';
 import { type Sense, sense } from '../src/scsi/sense.ts';
 import { vpdPages } from '../src/scsi/vpd-page.ts';
 import { lunAttributes } from '../src/target/fields.ts';
+import { testProjects } from './support/projects.ts';
 
 const project = resolve(import.meta.dirname, '..');
 const files = ['src', 'shell', 'test']
@@ -27,6 +28,7 @@ const files = ['src', 'shell', 'test']
   )
   .filter((name) => /\.tsx?$/.test(name));
 const text = (file: string) => readFileSync(join(project, file), 'utf8');
+const testFiles = files.filter((file) => /\.test\.tsx?$|\.suite\.ts$/.test(file));
 const product = files.filter((file) => !file.startsWith('test/'));
 
 /** The line of layers, left to right; a layer that stands in one string with others may not import them. */
@@ -194,8 +196,29 @@ describe('the laws', () => {
 
   it('a test is skipped by needs() alone, which tells the run why; no test has a time limit of its own', () => {
     const words =
-      /\.(skip|skipIf|runIf|todo|only)\(|\bskip\(|\{[^}\n]*\btimeout: [\d_]+[^}\n]*\}, (async )?\(|^\s*\}, [\d_]+\);|^\s*\},\n\s+\d[\d_]{3,},?\n\s*\);/m;
-    expect(files.filter((file) => /\.test\.tsx?$|\.suite\.ts$/.test(file) && words.test(text(file)))).toEqual([]);
+      /\.(skip|skipIf|runIf|todo|only)\(|\bskip\(|\{[^}\n]*\btimeout: [\d_]+[^}\n]*\}(, (async )?\(|\)|,$)|^\s*\}, [\d_]+\);|^\s*\},\n\s+\d[\d_]{3,},?\n\s*\);|\bvi\.wait(For|Until)\(/m;
+    expect(testFiles.filter((file) => words.test(text(file)))).toEqual([]);
+  });
+
+  it('a test makes folders by temporaryDirectory or makeFolder: whatever they make is gone when the run ends', () => {
+    expect(testFiles.filter((file) => /\bmkdtemp/.test(text(file)))).toEqual([]);
+  });
+
+  it('a test file is in one project, whose script `npm run check` or .ci/run runs', () => {
+    const found = testFiles
+      .filter((file) => !file.endsWith('.suite.ts'))
+      .map((file) => {
+        const isIn = (globs: readonly string[]) => globs.some((glob) => matchesGlob(file, glob));
+        const names = Object.entries(testProjects).filter(([, one]) => isIn(one.include) && !isIn(one.exclude));
+        return [file, names.length] as const;
+      });
+    expect(found.filter(([, projects]) => projects !== 1)).toEqual([]);
+    const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> };
+    const inCi = `${scripts['check']}\n${text('.ci/run')}`.replace('npm test', 'npm run test');
+    for (const [name, { script }] of Object.entries(testProjects)) {
+      expect(scripts[script]).toContain(`vitest run --project ${name}`);
+      expect(inCi).toMatch(new RegExp(`(npm run ${script}|--project ${name})(?![\\w:])`));
+    }
   });
 
   it('a record is not asked with `in` for a word from outside, since every object has a constructor: Object.hasOwn', () => {

@@ -1,18 +1,18 @@
 // The journal alone: what comes back after a crash at any byte. Not tested here: what the operations do.
 
-import { appendFile, mkdtemp, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { appendFile, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { Journal } from '../../src/durable/journal.ts';
 import type { Operation } from '../../src/operations/operation.ts';
+import { temporaryDirectory } from '../support/tcli.ts';
 
 const now = new Date('2026-11-20T18:15:00Z');
 const create = (name: string): Operation => ({ path: '/backstores/ramdisk', verb: 'create', params: { name } });
 let path: string;
 
 beforeEach(async () => {
-  path = join(await mkdtemp(join(tmpdir(), 'tcli-journal-')), 'journal.jsonl');
+  path = join(temporaryDirectory(), 'journal.jsonl');
 });
 
 const load = (base: string | null) => Journal.load({ path, base, now, readOnly: false });

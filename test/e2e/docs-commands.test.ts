@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { needs } from '../support/needs.ts';
-import { run, temporaryDirectory } from '../support/tcli.ts';
+import { quickHome, run } from '../support/tcli.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const pages = readdirSync(join(root, 'docs')).flatMap((name) => {
@@ -21,7 +21,7 @@ it.each(pages)(
   'every line of docs/%s for the server does what it says',
   needs('mounts', 'ip'),
   async (_name, lines) => {
-    const home = temporaryDirectory();
+    const home = quickHome();
     symlinkSync(join(root, 'shell/bin/tcli'), join(home, 'tcli'));
     onTestFinished(async () => void (await run(join(home, 'tcli'), ['--home', home, 'daemon', 'stop', '--force'])));
     // A machine's network and /srv of its own.

@@ -7,7 +7,7 @@ import { join, resolve } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { connectInitiator } from '../support/connect-initiator.ts';
 import { needs } from '../support/needs.ts';
-import { freePort, run, serve, temporaryDirectory } from '../support/tcli.ts';
+import { freePort, quickHome, run, serve, temporaryDirectory } from '../support/tcli.ts';
 import { typeAlone } from '../support/tgt-recording.ts';
 
 const iqn = 'iqn.2026-11.org.example:one';
@@ -24,7 +24,7 @@ async function stage(whose: 'ours' | 'theirs') {
     for (const tool of tools) symlinkSync(resolve(import.meta.dirname, '../../shell/bin/tcli'), join(bin, tool));
   const socket = join(folder, 'socket');
   process.env['TGT_IPC_SOCKET'] = socket;
-  await serve(join(folder, 'home'), '--tgtadm');
+  await serve(quickHome(), '--tgtadm');
   for (const name of ['a', 'b', 'c', 'd']) {
     writeFileSync(join(folder, name), '');
     truncateSync(join(folder, name), 1 << 20);

@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { needs, recorded } from '../support/needs.ts';
-import { freePort, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { freePort, quickHome, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 import { differences, play, readRecording, type Stage } from '../support/tgt-recording.ts';
 
 /** Why a recorded line is another one here. */
@@ -32,18 +32,19 @@ const equalShareMin = 0.97;
 const recordings = ['01-seed', '02-target', '03-logicalunit', '04-account', '05-portal-sys-lld', '06-tgt-admin'];
 
 /** A tcli in the place of a tgtd that was started with `--iscsi portal=127.0.0.1:14951`. */
-async function stage(): Promise<Stage> {
+async function stage(): Promise<Stage & { home: string }> {
   const folder = temporaryDirectory();
   const env = { ...process.env, TGT_IPC_SOCKET: `${folder}/socket` };
   process.env['TGT_IPC_SOCKET'] = env.TGT_IPC_SOCKET;
-  await serve(`${folder}/home`, '--tgtadm');
+  const home = quickHome();
+  await serve(home, '--tgtadm');
   const ports = new Map<string, string>();
   const recordedPorts = ['14951', '14952', '14953', '14954', '14959'];
   const free = await Promise.all(recordedPorts.map(() => freePort()));
   // Portals are listed in their order.
   free.sort((a, b) => a - b);
   for (const [at, port] of recordedPorts.entries()) ports.set(port, String(free[at]));
-  const set = { folder, env, ports };
+  const set = { folder, home, env, ports };
   for (const words of ['new 127.0.0.1:14951', 'delete 0.0.0.0:3260', 'delete [::]:3260']) {
     const [op, portal] = words.split(' ');
     const text = `tgtadm --op ${op} --mode portal --param portal=${portal}`;
@@ -107,7 +108,7 @@ test('at least 97 of 100 recorded lines and exit statuses are equal', needs('rec
 
 test("the three lines of the deployment guides, and the tree's own view of them", needs('tgtadm'), async () => {
   const on = await stage();
-  const home = `${on.folder}/home`;
+  const { home } = on;
   const said = [];
   for (const text of [
     'truncate -s 64M /srv/tgt/lun',

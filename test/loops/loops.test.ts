@@ -3,9 +3,8 @@
 
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BroadcastChannel } from 'node:worker_threads';
@@ -19,12 +18,13 @@ import { type Host, openHost } from '../../src/root/host.ts';
 import { printText } from '../../src/wire/text.ts';
 import { type Connected, connectInitiator } from '../support/connect-initiator.ts';
 import { Initiator } from '../support/initiator.ts';
+import { temporaryDirectory } from '../support/tcli.ts';
 
 const threadOf = (path: string) => new URL(`../../${path}`, import.meta.url);
 
 /** A served home; `log` is what it said. */
 async function serve(count: number, entry = threadOf('src/loops/loop-thread.ts')) {
-  const directory = mkdtempSync(join(tmpdir(), 'tcli-loops-'));
+  const directory = temporaryDirectory();
   const log: LogRecord[] = [];
   const home = homeOf(directory, {}, undefined);
   const host = await openHost({ home, role: 'serve', workers: { entry, count }, log: (record) => log.push(record) });
@@ -290,7 +290,7 @@ it('a loop that dies is said and replaced; what it held in memory is told to be 
   const { apply, host, log } = await serve(1, threadOf('test/support/mortal-loop.ts'));
   const port = await freePort();
   await makeTarget(apply, 'a', port);
-  const file = join(mkdtempSync(join(tmpdir(), 'tcli-loops-')), 'disk.img');
+  const file = join(temporaryDirectory(), 'disk.img');
   await apply('/backstores/fileio', 'create', { name: 'disk', file_or_dev: file, size: 1 << 20 });
   await apply(`/iscsi/${name('a')}/tpg1/luns`, 'create', { storage_object: '/backstores/fileio/disk', lun: 1 });
   const session = await loggedIn(port, 'a');

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { needs } from '../support/needs.ts';
 import { attachLoopDevice, detachLoopDevice, makeFile } from '../support/scratch.ts';
-import { freePort, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
+import { freePort, quickHome, run, serve, tcli } from '../support/tcli.ts';
 
 const packages = resolve(import.meta.dirname, '../../packaging/python');
 const python = '/usr/bin/python3';
@@ -19,7 +19,7 @@ it(
   "the script of rtslib's listing makes its target, by another import alone",
   needs('python3', 'iscsi-inq'),
   async () => {
-    const home = temporaryDirectory();
+    const home = quickHome();
     await serve(home);
     const port = await freePort();
     const listing = readFileSync(join(import.meta.dirname, 'iscsi-test.py'), 'utf8');
@@ -38,7 +38,7 @@ it(
 );
 
 it('objects are found, made and changed as rtslib documents it', needs('python3'), async () => {
-  const home = temporaryDirectory();
+  const home = quickHome();
   await serve(home);
   const folder = join(home, 'files');
   mkdirSync(folder);
@@ -50,21 +50,21 @@ it(
   'an answer that comes late, or that tcli never gives, ends the connection and is no answer',
   needs('python3'),
   async () => {
-    const home = temporaryDirectory();
+    const home = quickHome();
     const told = await run(python, [join(import.meta.dirname, 'hostile.py'), home], { env: environment(home) });
     expect(told).toEqual({ status: 0, stdout: 'well\n', stderr: '' });
   },
 );
 
 it('without a tcli that serves, it says where it looked and what starts one', needs('python3'), async () => {
-  const home = temporaryDirectory();
+  const home = quickHome();
   const told = await run(python, ['-c', 'import tcli_rtslib; tcli_rtslib.RTSRoot()'], { env: environment(home) });
   expect(told.stderr).toContain(`No tcli can be reached at ${home}/run/control.sock`);
   expect(told.stderr).toContain('To start one: tcli daemon start');
 });
 
 it("Cinder's rtstool runs as it is, by an import path", needs('cinder-rtstool', 'loop devices'), async () => {
-  const home = temporaryDirectory();
+  const home = quickHome();
   await serve(home);
   const device = attachLoopDevice(makeFile(join(home, 'volume'), 8 << 20));
   onTestFinished(() => detachLoopDevice(device));

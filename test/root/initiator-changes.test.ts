@@ -1,8 +1,7 @@
 // Changes of initiators that have to outlive the process: reservations, modes, ALUA states. Every answer is acknowledged before the home
 // is copied as a crash would leave it. Not tested here: the meaning of the commands (test/conformance/scsi).
 
-import { cp, mkdtemp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
@@ -12,6 +11,7 @@ import { mediumWork } from '../../src/scsi/medium-work.ts';
 import { targetPortsOf } from '../../src/scsi/nexus.ts';
 import { reservations } from '../../src/scsi/reservation-conflict.ts';
 import { port, ScsiInitiator } from '../support/logical-unit.ts';
+import { temporaryDirectory } from '../support/tcli.ts';
 
 const serial = 'c5887601-53cb-4030-8133-a895f2f05d13';
 const iqn = 'iqn.2003-01.org.example:disk';
@@ -27,7 +27,7 @@ async function open(directory: string) {
 
 /** A served home with one ramdisk behind one TPG, and an initiator. */
 async function served() {
-  const directory = await mkdtemp(join(tmpdir(), 'tcli-initiator-'));
+  const directory = temporaryDirectory();
   const host = await openHost({ home: homeOf(directory, {}, 0), role: 'serve' });
   const apply = (path: string, verb: string, params: Record<string, string | number>) =>
     host.root.apply({ path, verb, params });
@@ -42,7 +42,7 @@ async function served() {
 
 /** The home that a crash now would leave, opened by the next process. */
 async function afterCrash(directory: string) {
-  const copy = await mkdtemp(join(tmpdir(), 'tcli-crash-'));
+  const copy = temporaryDirectory();
   await cp(directory, copy, { recursive: true, filter: (path) => !path.endsWith('/lock') && !path.endsWith('.sock') });
   return open(copy);
 }

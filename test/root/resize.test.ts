@@ -1,8 +1,7 @@
 // Storage objects that become larger or smaller while initiators use them. What backstores do to files and devices is tested
 // in test/backstore, loops in threads of their own in loops.test.ts, a real initiator in test/e2e-linux.
 
-import { cp, mkdtemp, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cp, readFile, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
@@ -12,6 +11,7 @@ import { admitTask, executeTask, retireTask } from '../../src/scsi/device-server
 import { mediumWork } from '../../src/scsi/medium-work.ts';
 import type { Completion } from '../../src/scsi/task.ts';
 import { answerOf, ScsiInitiator } from '../support/logical-unit.ts';
+import { temporaryDirectory } from '../support/tcli.ts';
 
 const mebibyte = 2 ** 20;
 const block = (fill: number) => Buffer.alloc(512, fill);
@@ -25,7 +25,7 @@ async function open(directory: string, serving = true): Promise<Host> {
 
 /** A home with one disk of 1 MiB, and two initiators of it. */
 async function home(kind: 'fileio' | 'ramdisk', size = mebibyte) {
-  const directory = await mkdtemp(join(tmpdir(), 'tcli-resize-'));
+  const directory = temporaryDirectory();
   const file = join(directory, 'disk.img');
   const host = await open(directory);
   const words = kind === 'fileio' ? { file_or_dev: file, size } : { size: String(size) };
@@ -124,7 +124,7 @@ it('the new size is there in the next process, after an end without a word as we
   const { host, path, directory, file } = await home('fileio');
   await resize(host, path, { size: 3 * mebibyte });
   await resize(host, path, { size: 2 * mebibyte, force: true });
-  const copy = await mkdtemp(join(tmpdir(), 'tcli-crash-'));
+  const copy = temporaryDirectory();
   await cp(directory, copy, { recursive: true, filter: (name) => !name.endsWith('/lock') && !name.endsWith('.sock') });
   await host.close();
   const later = await open(copy);
@@ -201,7 +201,7 @@ it.each([2 * mebibyte, mebibyte / 2])(
 it('one that another process serves is not resized by one that serves nothing', async () => {
   const { path, directory, file, host } = await home('fileio');
   await host.save(undefined, 0);
-  const elsewhere = await mkdtemp(join(tmpdir(), 'tcli-resize-'));
+  const elsewhere = temporaryDirectory();
   await cp(join(directory, 'saveconfig.json'), join(elsewhere, 'saveconfig.json'));
   const idle = await open(elsewhere, false);
   await expect(resize(idle, path, { size: mebibyte / 2, force: true })).rejects.toThrow('it is already in use');

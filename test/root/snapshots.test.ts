@@ -9,7 +9,7 @@ import { openHost } from '../../src/root/host.ts';
 import { connectInitiator } from '../support/connect-initiator.ts';
 import { ScsiInitiator } from '../support/logical-unit.ts';
 import { needs } from '../support/needs.ts';
-import { makeFolder, mountSharingFolder, removeFolder } from '../support/scratch.ts';
+import { makeFolder, memoryFolder, mountSharingFolder, removeFolder } from '../support/scratch.ts';
 import { openShell, type TestShell } from '../support/shell.ts';
 import { freePort, iqn } from '../support/tcli.ts';
 
@@ -177,7 +177,7 @@ it(
   sharing,
   async () => {
     const { shell, folder } = await opened();
-    const elsewhere = makeFolder('/dev/shm');
+    const elsewhere = makeFolder(memoryFolder);
     onTestFinished(() => removeFolder(elsewhere));
     await shell.run(
       `/backstores/fileio create disk ${folder}/disk.img 1M`,

@@ -1,11 +1,11 @@
 // The findings of `doctor`: each check with a configuration that has the fault and the line that mends it, and nothing in a sound one.
 // Jobs 20 and 23 of an administrator's day, room and reachability: one line.
 
-import { linkSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { linkSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
-import { openShell, removeHome } from '../support/shell.ts';
-import { freePort, iqn } from '../support/tcli.ts';
+import { expect, it } from 'vitest';
+import { ownShell } from '../support/own-shell.ts';
+import { freePort, iqn, temporaryDirectory } from '../support/tcli.ts';
 
 const tpg = `/iscsi/${iqn}/tpg1`;
 const one = 'iqn.1994-05.com.redhat:one';
@@ -16,14 +16,9 @@ const other = ['/iscsi create iqn.2003-01.org.example:other', `${otherTpg}/porta
 
 /** A target with one disk on a file, and CHAP, served; and what doctor says of it. */
 async function sound() {
-  const shell = await openShell();
-  // Not in memory, as the home of such a shell may be.
-  const folder = mkdtempSync('/var/tmp/tcli-doctor-');
-  onTestFinished(async () => {
-    await shell.close();
-    removeHome(shell.directory);
-    rmSync(folder, { recursive: true, force: true });
-  });
+  // Not in memory, as the home of a shell may be.
+  const folder = temporaryDirectory('/var/tmp');
+  const shell = await ownShell();
   writeFileSync(join(folder, 'disk0.img'), Buffer.alloc(1 << 20));
   const ports = [await freePort(), await freePort()];
   await shell.run(

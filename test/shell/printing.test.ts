@@ -14,6 +14,7 @@ import { quoted, type SessionInfo } from '../../src/index.ts';
 import { sendTargets } from '../../src/iscsi/discovery.ts';
 import { hostile, hostileName, rawIn } from '../support/hostile.ts';
 import { ownShell, type TestShell } from '../support/own-shell.ts';
+import { memoryFolder } from '../support/scratch.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
 const iqn = `iqn.2003-01.org.${hostileName}:t`;
@@ -69,7 +70,7 @@ const saved = {
 let shell: TestShell;
 
 beforeEach(async () => {
-  const directory = temporaryDirectory('/dev/shm');
+  const directory = temporaryDirectory(memoryFolder);
   writeFileSync(join(directory, 'saveconfig.json'), JSON.stringify(saved));
   shell = await ownShell({ directory });
 });

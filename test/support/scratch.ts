@@ -10,8 +10,8 @@ import { onTestFinished } from 'vitest';
 export const makeFolder = (parent = tmpdir()): string => mkdtempSync(join(parent, 'tcli-test-'));
 export const removeFolder = (path: string): void => rmSync(path, { recursive: true, force: true });
 
-/** A folder in memory: every Linux has it (shm_overview(7)). */
-export const memoryFolder = '/dev/shm';
+/** A folder in memory, of this run (run-folder.ts) or of all. */
+export const memoryFolder = process.env['TCLI_TEST_MEMORY'] ?? '/dev/shm';
 /** A sparse file of `bytes` zeros. */
 export function makeFile(path: string, bytes: number): string {
   const fd = openSync(path, 'w', 0o600);

@@ -1,12 +1,12 @@
 /** A shell on a home of its own in a temporary directory. Nothing is served. */
 
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Question, Terminal } from '../../shell/channel/protocol.ts';
 import { Preferences } from '../../shell/session/preferences.ts';
 import { type SessionOptions, ShellSession } from '../../shell/session/session.ts';
 import { type Host, homeOf, openHost } from '../../src/index.ts';
+import { makeFolder, memoryFolder } from './scratch.ts';
 
 export interface TestShell {
   readonly directory: string;
@@ -32,16 +32,16 @@ export interface TestShellOptions extends SessionOptions {
 }
 
 /** Every change is made durable: on a disk that others load, a thousand of them take a while. */
-const memory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
+const memory = existsSync(memoryFolder) ? memoryFolder : tmpdir();
 
 export async function openShell(options: TestShellOptions = {}): Promise<TestShell> {
-  const directory = options.directory ?? mkdtempSync(join(memory, 'tcli-shell-'));
+  const directory = options.directory ?? makeFolder(memory);
   const home = homeOf(directory, {}, undefined);
   const host = await openHost({ home, role: 'shell', ...(options.now && { now: options.now }) });
   return testShell(host, directory, options);
 }
 
-export const removeHome = (directory: string): void => rmSync(directory, { recursive: true, force: true });
+export { removeFolder as removeHome } from './scratch.ts';
 
 function testShell(host: Host, directory: string, { terminal, now: _, ...options }: TestShellOptions): TestShell {
   const session = new ShellSession(host, Preferences.open(host.home.stateDirectory), options);

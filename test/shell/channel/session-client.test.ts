@@ -1,19 +1,13 @@
 // The limits of a process that serves: the files that it gets out of a front end, and its power over the terminal.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import type { ClientQuestion, ShellReply, ShellRequest } from '../../../shell/channel/protocol.ts';
 import { type Channel, SessionClient } from '../../../shell/channel/session-client.ts';
 import { serveSession } from '../../../shell/channel/session-server.ts';
 import { ownShell } from '../../support/own-shell.ts';
-
-function folder(): string {
-  const directory = mkdtempSync(join(tmpdir(), 'tcli-client-'));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
+import { temporaryDirectory } from '../../support/tcli.ts';
 
 /** A server that asks these questions, one after the other, whatever is run. @returns the answers */
 async function served(line: string, questions: readonly ClientQuestion[]): Promise<string[]> {
@@ -35,7 +29,7 @@ async function served(line: string, questions: readonly ClientQuestion[]): Promi
 }
 
 test('a server gets the file that the line names, by that name, and what the file refers to; nothing else', async () => {
-  const directory = folder();
+  const directory = temporaryDirectory();
   const file = (name: string, text: string) => {
     writeFileSync(join(directory, name), text);
     return join(directory, name);

@@ -1,18 +1,15 @@
 /** The history file. Not here: walking and searching it (line-editor, session). */
 
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { History, mayBeKept } from '../../../shell/session/history.ts';
+import { temporaryDirectory } from '../../support/tcli.ts';
 
-let folder: string;
 let path: string;
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'history-'));
-  path = join(folder, 'deep', 'history.txt');
+  path = join(temporaryDirectory(), 'deep', 'history.txt');
 });
-afterEach(() => rmSync(folder, { recursive: true }));
 
 const opened: History[] = [];
 async function open(file = path): Promise<History> {

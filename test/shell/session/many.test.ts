@@ -1,19 +1,15 @@
 // One line for many nodes. What the commands do is tested where they live.
 
-import { afterEach, beforeEach, expect, it } from 'vitest';
-import { openShell, removeHome, type TestShell } from '../../support/shell.ts';
+import { beforeEach, expect, it } from 'vitest';
+import { ownShell, type TestShell } from '../../support/own-shell.ts';
 
 let shell: TestShell;
 
 beforeEach(async () => {
-  shell = await openShell();
+  shell = await ownShell();
   await shell.run('set global auto_add_default_portal=false');
   for (const name of ['disk0', 'disk1', 'other']) await shell.run(`/backstores/ramdisk create ${name} 1M`);
   for (const name of ['a', 'b']) await shell.run(`/iscsi create iqn.2003-01.org.example:${name}`);
-});
-afterEach(async () => {
-  await shell.close();
-  removeHome(shell.directory);
 });
 
 const disks = () => [...shell.host.root.tree.storageObjects.get('ramdisk')!.keys()];

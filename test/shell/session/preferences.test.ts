@@ -1,19 +1,18 @@
 /** Preferences in their file. Not tested here: what set global says (session.test.ts). */
 
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { Preferences } from '../../../shell/session/preferences.ts';
+import { temporaryDirectory } from '../../support/tcli.ts';
 
 let directory: string;
 let file: string;
 
 beforeEach(() => {
-  directory = mkdtempSync(join(tmpdir(), 'tcli-preferences-'));
+  directory = temporaryDirectory();
   file = join(directory, 'preferences.json');
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const stored = () => JSON.parse(readFileSync(file, 'utf8'));
 

@@ -3,10 +3,10 @@
  * of the editor (line-editor), the commands of the real session.
  */
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { temporaryDirectory } from '../../support/tcli.ts';
 import { buildPrograms, type TerminalOptions, TestTerminal } from '../../support/terminal.ts';
 
 let program = '';
@@ -14,16 +14,13 @@ beforeAll(async () => {
   [program = ''] = await buildPrograms('session', ['test/support/fake-shell.ts', 'test/support/fake-engine.ts']);
 });
 
-let folder: string;
 let history: string;
 const terminals: TestTerminal[] = [];
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'shell-'));
-  history = join(folder, 'history.txt');
+  history = join(temporaryDirectory(), 'history.txt');
 });
 afterEach(() => {
   for (const terminal of terminals.splice(0)) terminal.kill();
-  rmSync(folder, { recursive: true });
 });
 
 function start(options?: TerminalOptions): TestTerminal {
