@@ -16,14 +16,16 @@ import type { LogRecord } from '../../src/log.ts';
 import type { Operation } from '../../src/operations/operation.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
 import { printText } from '../../src/wire/text.ts';
+import { buildLoopThread } from '../support/build-programs.ts';
 import { type Connected, connectInitiator } from '../support/connect-initiator.ts';
 import { Initiator } from '../support/initiator.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
-const threadOf = (path: string) => new URL(`../../${path}`, import.meta.url);
+const thread = await buildLoopThread('loops');
+const mortalThread = await buildLoopThread('loops', 'test/support/mortal-loop.ts');
 
 /** A served home; `log` is what it said. */
-async function serve(count: number, entry = threadOf('src/loops/loop-thread.ts')) {
+async function serve(count: number, entry = thread) {
   const directory = temporaryDirectory();
   const log: LogRecord[] = [];
   const home = homeOf(directory, {}, undefined);
@@ -129,7 +131,7 @@ it('discovery, a login and a READ go through while the management side does noth
   const { initiator } = await loggedIn(port, 'a');
   await initiator.command(write, { data: block, immediateData: 512 });
   log.length = 0;
-  const program = fileURLToPath(threadOf('test/support/read-block.ts'));
+  const program = fileURLToPath(new URL('../support/read-block.ts', import.meta.url));
   // The main thread, which is the management side's, stands still until the program has ended.
   const { stdout, stderr } = spawnSync(process.execPath, [program, String(port)], {
     encoding: 'utf8',
@@ -287,7 +289,7 @@ it('targets are spread over loops; what comes to share a disk comes together, wi
 });
 
 it('a loop that dies is said and replaced; what it held in memory is told to be lost, and is not zeros until the operator wants that', async () => {
-  const { apply, host, log } = await serve(1, threadOf('test/support/mortal-loop.ts'));
+  const { apply, host, log } = await serve(1, mortalThread);
   const port = await freePort();
   await makeTarget(apply, 'a', port);
   const file = join(temporaryDirectory(), 'disk.img');
@@ -335,7 +337,7 @@ it('a loop that dies is said and replaced; what it held in memory is told to be 
 });
 
 it('the loop that receives dies: sessions go on, and another one opens the portals again and goes on counting', async () => {
-  const { apply, host, log } = await serve(1, threadOf('test/support/mortal-loop.ts'));
+  const { apply, host, log } = await serve(1, mortalThread);
   const port = await freePort();
   await makeTarget(apply, 'a', port);
   const session = await loggedIn(port, 'a');

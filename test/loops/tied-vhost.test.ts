@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
 import { openHost } from '../../src/root/host.ts';
+import { buildLoopThread } from '../support/build-programs.ts';
 import { needs } from '../support/needs.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 import { TestFrontEnd } from '../support/vhost-front-end.ts';
@@ -18,7 +19,7 @@ it(
   needs('koffi'),
   async () => {
     const directory = temporaryDirectory();
-    const workers = { entry: new URL('../../src/loops/loop-thread.ts', import.meta.url), count: 2 };
+    const workers = { entry: await buildLoopThread('tied-vhost'), count: 2 };
     const host = await openHost({ home: homeOf(directory, {}, undefined), role: 'serve', workers });
     onTestFinished(() => host.close());
     await host.root.start();

@@ -7,10 +7,12 @@ import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
 import type { ParameterValues } from '../../src/operations/operation.ts';
 import { openHost } from '../../src/root/host.ts';
+import { buildLoopThread } from '../support/build-programs.ts';
 import { connectInitiator } from '../support/connect-initiator.ts';
 import { freePort } from '../support/free-port.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
+const thread = await buildLoopThread('everyday');
 const client = 'iqn.2026-01.com.example:client';
 const wwn = 'iqn.2003-01.org.example:disks';
 const tpg = `/iscsi/${wwn}/tpg1`;
@@ -24,7 +26,7 @@ const block = (fill: number) => Buffer.alloc(512, fill);
 /** A served home with a ramdisk as LUN 0 of a target, mapped for one initiator. */
 async function serve() {
   const directory = temporaryDirectory();
-  const workers = { entry: new URL('../../src/loops/loop-thread.ts', import.meta.url), count: 2 };
+  const workers = { entry: thread, count: 2 };
   const host = await openHost({ home: homeOf(directory, {}, undefined), role: 'serve', workers });
   onTestFinished(() => host.close());
   await host.root.start();

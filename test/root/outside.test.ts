@@ -7,18 +7,19 @@ import { join } from 'node:path';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
 import { openHost } from '../../src/root/host.ts';
+import { buildLoopThread } from '../support/build-programs.ts';
 import { logicalUnit } from '../support/logical-unit.ts';
 import { nbdTarget } from '../support/nbd-target.ts';
 import { SilentProxy } from '../support/silent-proxy.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
+const thread = await buildLoopThread('outside');
 const nbd = '/backstores/user:nbd';
 
 async function opened(count?: number) {
   const folder = temporaryDirectory();
   const looked = vi.fn();
-  const workers =
-    count === undefined ? undefined : { entry: new URL('../../src/loops/loop-thread.ts', import.meta.url), count };
+  const workers = count === undefined ? undefined : { entry: thread, count };
   const host = await openHost({ home: homeOf(join(folder, 'home'), {}, undefined), role: 'serve', looked, workers });
   const target = nbdTarget([logicalUnit()], join(folder, 'server'));
   await target.server.open();

@@ -1,42 +1,14 @@
 /** A real terminal for tests: a program in a pty, its screen kept by xterm. Waits are for what is on the screen, never for time. */
 
 import { mkdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname } from 'node:path';
 import pty from '@lydell/node-pty';
 import xterm from '@xterm/headless';
-import { build } from 'esbuild';
+import { built } from './build-programs.ts';
 import { screenSvg } from './screen-svg.ts';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
-/** Inside the project, so that what is built there finds its packages. */
-const built = join(root, 'node_modules', '.cache', 'tcli-test');
 
 /** Longest wait for something to appear, in milliseconds; a loaded machine needs it, a good run does not. */
 const WAIT_MS = Number(process.env['TCLI_TEST_WAIT_MS'] ?? 120_000);
-
-/** Builds programs (paths from the project's root) as build.mjs does; @returns the path of each built file, in the same order. */
-export async function buildPrograms(name: string, entries: readonly string[]): Promise<string[]> {
-  const outdir = join(built, name);
-  mkdirSync(outdir, { recursive: true });
-  const entryPoints = entries.map((entry) => ({
-    in: join(root, entry),
-    out: entry.replace(/^.*\//, '').replace(/\.\w+$/, ''),
-  }));
-  await build({
-    entryPoints,
-    outdir,
-    bundle: true,
-    splitting: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node22',
-    packages: 'external',
-    define: { 'process.env.NODE_ENV': '"production"' },
-    logLevel: 'warning',
-  });
-  return entryPoints.map(({ out }) => join(outdir, `${out}.js`));
-}
 
 export interface TerminalOptions {
   readonly columns?: number;

@@ -5,8 +5,8 @@ import { connectThread } from '../../../shell/channel/client-thread.ts';
 import type { OutputSink, ShellBackend, ShellClient, ShellReply } from '../../../shell/channel/protocol.ts';
 import { isRequest, serveSession } from '../../../shell/channel/session-server.ts';
 import { OperatorError } from '../../../src/errors.ts';
+import { buildPrograms } from '../../support/build-programs.ts';
 import { FakeSession } from '../../support/fake-session.ts';
-import { buildPrograms } from '../../support/terminal.ts';
 
 const TERMINAL = { columns: 80, color: false, interactive: true };
 

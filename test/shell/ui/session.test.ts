@@ -6,8 +6,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { buildPrograms } from '../../support/build-programs.ts';
 import { temporaryDirectory } from '../../support/tcli.ts';
-import { buildPrograms, type TerminalOptions, TestTerminal } from '../../support/terminal.ts';
+import { type TerminalOptions, TestTerminal } from '../../support/terminal.ts';
 
 let program = '';
 beforeAll(async () => {
