@@ -1,9 +1,9 @@
 /** The projects of vitest: which test files each of them has. `npm test` runs the first one; scripts of their own run the others. */
 
 const everyTest = 'test/**/*.test.{ts,tsx}';
-/** They start the built program, or others, and wait for them. */
+/** Tests that start the built program, or others, and wait for them. */
 const programs = ['test/e2e/*.test.ts', 'test/python/*.test.ts'];
-/** They start a Ceph cluster and an etcd. */
+/** Tests that start a Ceph cluster and an etcd. */
 const engines = ['test/e2e-engines/*.test.ts'];
 
 /** A project, and the npm script that runs it. */
