@@ -1,7 +1,7 @@
 // The findings of doctor in the machine around a configuration: boots, mounts, devices, addresses, room. The machine is a folder of files; the
 // disks are real. Not here: findings in the configuration itself (test/shell/doctor.test.ts).
 
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { doctorChecks, examineHost } from '../../src/daemon/doctor.ts';
@@ -9,7 +9,7 @@ import { Machine } from '../../src/daemon/machine.ts';
 import { needs } from '../support/needs.ts';
 import { attachLoopDevice, detachLoopDevice } from '../support/scratch.ts';
 import { openShell, removeHome } from '../support/shell.ts';
-import { iqn } from '../support/tcli.ts';
+import { iqn, temporaryDirectory } from '../support/tcli.ts';
 
 /** Files of a machine, by path; the content '/' makes a folder. */
 type Files = Readonly<Record<string, string>>;
@@ -19,11 +19,10 @@ const mountLine = (point: string, type: string) => `36 35 98:0 / ${point} rw,noa
 
 async function disk() {
   const shell = await openShell();
-  const folder = mkdtempSync('/var/tmp/tcli-doctor-');
+  const folder = temporaryDirectory('/var/tmp');
   onTestFinished(async () => {
     await shell.close();
     removeHome(shell.directory);
-    rmSync(folder, { recursive: true, force: true });
   });
   const medium = join(folder, 'disk0.img');
   writeFileSync(medium, Buffer.alloc(1 << 20));

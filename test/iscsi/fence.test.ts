@@ -1,6 +1,6 @@
 // Fences: an initiator is refused until a time, at a login fed by hand, and on sockets.
 
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
 import { openHost } from '../../src/root/host.ts';
 import { dumpTree } from '../../src/saved/saveconfig.ts';
@@ -75,13 +75,11 @@ it('sessions end, the next process keeps it, a line takes it off, and what is ov
   await first.root.start();
   await login();
   await apply(tpg, 'fence', { wwn: one.toUpperCase(), until: new Date(Date.now() + hour).toISOString() });
-  await vi.waitFor(
-    async () => {
-      await first.root.observe();
-      expect(first.root.sessions()).toEqual([]);
-    },
-    { timeout: 20_000, interval: 50 },
-  );
+  const sessions = async () => {
+    await first.root.observe();
+    return first.root.sessions();
+  };
+  await expect.poll(sessions).toEqual([]);
   await expect(login()).rejects.toThrow('login refused: 3/1');
   await first.close();
 

@@ -1,7 +1,7 @@
 // A portal that is emptied for work on its network, with initiators on sockets. Job 20 of an administrator's day: one line. Not here: the
 // words of `drain` (test/shell/drain.test.ts).
 
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
 import type { LogRecord } from '../../src/log.ts';
 import { openHost } from '../../src/root/host.ts';
@@ -13,7 +13,6 @@ const tpg = `/iscsi/${iqn}/tpg1`;
 const [one, two] = ['iqn.1994-05.com.redhat:one', 'iqn.1994-05.com.redhat:two'];
 const testUnitReady = [0, 0, 0, 0, 0, 0];
 /** The clocks are looked at every second. */
-const patience = { timeout: 20_000, interval: 50 };
 
 async function open(directory: string) {
   const logged: LogRecord[] = [];
@@ -67,7 +66,7 @@ it('initiators of a drained portal are asked to leave and are served on, nobody 
   const there = await login(ports[0], one);
   const elsewhere = await login(ports[1], two);
   await drain(ports[0], 'refuse');
-  await vi.waitFor(() => expect(asked(there)).toEqual([1]), patience);
+  await expect.poll(() => asked(there)).toEqual([1]);
   expect([asked(there), asked(elsewhere)]).toEqual([[1], []]);
   there.inbox.length = 0;
   expect((await there.command(testUnitReady)).status).toBeTypeOf('number');
@@ -79,7 +78,7 @@ it('initiators of a drained portal are asked to leave and are served on, nobody 
   expect(asked(there)).toEqual([]);
   expect(said('iscsi portal drained')).toEqual([]);
   await there.logout();
-  await vi.waitFor(() => expect(said('iscsi portal drained')).toHaveLength(1), patience);
+  await expect.poll(() => said('iscsi portal drained')).toHaveLength(1);
   await host.root.observe();
   expect(host.root.sessions().map(({ initiatorWwn }) => initiatorWwn)).toEqual([two]);
   expect((await elsewhere.command(testUnitReady)).status).toBeTypeOf('number');
