@@ -12,7 +12,6 @@ import { freePort, iqn, temporaryDirectory } from '../support/tcli.ts';
 const tpg = `/iscsi/${iqn}/tpg1`;
 const [one, two] = ['iqn.1994-05.com.redhat:one', 'iqn.1994-05.com.redhat:two'];
 const testUnitReady = [0, 0, 0, 0, 0, 0];
-/** The clocks are looked at every second. */
 
 async function open(directory: string) {
   const logged: LogRecord[] = [];
