@@ -35,7 +35,7 @@ const initiatorsKnown = ({ host }: Node): Set<string> =>
 export const why = commandOf<Host>()({
   doc: 'Says why an initiator is refused, or does not see a disk, and the line that changes it. Alone: who was refused lately.',
   details: [
-    'Every rule that a login meets is asked, as the configuration is now: whether anything is served, the portals, whether the TPG is enabled, its access list, where it sends logins, how many connections there are, the ACL or demo mode, CHAP in each direction, the LUNs, whether they are ready, and reservations held by others. `depends` stands where it depends on what only the initiator knows.',
+    'Every rule that a login meets is asked, as the configuration is now: whether anything is served, the portals, whether the TPG is enabled, its access list, where it sends logins, portals that are drained, how many connections there are, fences, the ACL or demo mode, CHAP in each direction, the LUNs, whether they are ready, and reservations held by others. `depends` stands where it depends on what only the initiator knows.',
     'Whether it gives the right secret cannot be known beforehand: that it did not is among the refusals.',
     'At a LUN or a storage object, why shows who holds it, who uses it, who may, and why not more.',
   ],

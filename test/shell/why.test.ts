@@ -34,6 +34,7 @@ it('why INITIATOR TARGET from ADDRESS: every rule, the first that refuses, and t
       access list  passes   there is no access list: everybody may come
       redirect     passes   logins stay here
       limits       passes   0 of 4096 connections are open in its thread
+      fence        passes   no fence keeps it out
       acl          refuses  no ACL for iqn.1994-05.com.redhat:one in /iscsi/iqn.2003-01.org.example:disk/tpg1, and generate_node_acls=0
     To change it: /iscsi/iqn.2003-01.org.example:disk/tpg1/acls create iqn.1994-05.com.redhat:one
     "
@@ -48,6 +49,7 @@ it('why INITIATOR TARGET from ADDRESS: every rule, the first that refuses, and t
       access list  passes  there is no access list: everybody may come
       redirect     passes  logins stay here
       limits       passes  0 of 4096 connections are open in its thread
+      fence        passes  no fence keeps it out
       acl          passes  it has an ACL
       chap         passes  no CHAP is asked for, or possible
       luns         passes  it sees 1
