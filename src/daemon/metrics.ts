@@ -99,6 +99,8 @@ interface Family {
   readonly type: 'gauge' | 'counter' | 'histogram';
   readonly help: string;
   readonly labels: readonly string[];
+  /** Set where only a gateway of a cluster has samples. */
+  readonly ofGateways?: true;
   samples(scene: Scene): Iterable<Sample>;
 }
 
@@ -246,6 +248,37 @@ export const families: readonly Family[] = [
         root.tree.allStorageObjects(),
         (one) => [{ storage_object: one.path }, root.overdueOf(one)?.total ?? 0] as const,
       ),
+  },
+  {
+    name: 'tcli_gateway_up',
+    type: 'gauge',
+    help: 'Whether a gateway of the cluster is alive, as this one knows it.',
+    labels: ['gateway'],
+    ofGateways: true,
+    samples: ({ root }) =>
+      (root.gateway?.gateways() ?? []).map(({ name, isAlive }) => [{ gateway: name }, Number(isAlive)] as const),
+  },
+  {
+    name: 'tcli_storage_object_owned',
+    type: 'gauge',
+    help: 'Whether a gateway serves a storage object that gateways share.',
+    labels: ['storage_object', 'gateway'],
+    ofGateways: true,
+    samples: ({ root }) =>
+      (root.gateway?.units() ?? []).flatMap(({ path, owner }) =>
+        root
+          .gateway!.gateways()
+          .map(({ name }) => [{ storage_object: path, gateway: name }, Number(name === owner)] as const),
+      ),
+  },
+  {
+    name: 'tcli_storage_object_epoch',
+    type: 'gauge',
+    help: 'How often the owner of a storage object that gateways share has changed.',
+    labels: ['storage_object'],
+    ofGateways: true,
+    samples: ({ root }) =>
+      (root.gateway?.units() ?? []).map(({ path, epoch }) => [{ storage_object: path }, epoch] as const),
   },
   ofSpace('allocated', 'Bytes that they take of their media.', ({ allocated }) => allocated),
   ofSpace('available', 'Bytes that are left on their media, for whoever uses them.', ({ available }) => available),

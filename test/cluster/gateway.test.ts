@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { numberKeys } from '../../src/cluster/numbers.ts';
 import { unitKeys } from '../../src/cluster/unit-records.ts';
+import { families } from '../../src/daemon/metrics.ts';
 import { ClusterInTime, disk, keys, restoreDisk, serial, told } from './gateway-in-time.ts';
 
 /** A gateway alone in its cluster, which serves its disk. */
@@ -152,5 +153,35 @@ describe('a gateway that starts without its store', () => {
     await cluster.pass(10_000);
     expect(here.gateway.units()).toMatchObject([{ here: 'standby', owner: undefined }]);
     expect(here.log).toContain('gateway name taken');
+  });
+});
+
+describe('metrics of a gateway', () => {
+  it('name the gateways, the owner of each unit and its epoch', async () => {
+    const { cluster, here } = await serving();
+    const others = await cluster.gateway('b');
+    await cluster.pass(1_000);
+    const scene = { root: { gateway: here.gateway } } as never;
+    const samples = families
+      .filter(({ ofGateways }) => ofGateways)
+      .map((family) => [family.name, [...family.samples(scene)]] as const);
+    expect(others.gateway.gateways()).toHaveLength(2);
+    expect(samples).toEqual([
+      [
+        'tcli_gateway_up',
+        [
+          [{ gateway: 'a' }, 1],
+          [{ gateway: 'b' }, 1],
+        ],
+      ],
+      [
+        'tcli_storage_object_owned',
+        [
+          [{ storage_object: disk, gateway: 'a' }, 1],
+          [{ storage_object: disk, gateway: 'b' }, 0],
+        ],
+      ],
+      ['tcli_storage_object_epoch', [[{ storage_object: disk }, 1]]],
+    ]);
   });
 });
