@@ -44,7 +44,8 @@ export const acls: NodeType<Tpg> = {
         const wwn = String(operation.params['wwn']);
         info(`Created Node ACL for ${wwn}`);
         if (add_mapped_luns ?? preferences.get('auto_add_mapped_luns'))
-          for (const index of [...tpg.luns.keys()].sort((a, b) => a - b)) {
+          // The newest LUN first, as configfs lists them to targetcli: scripts may read the lines.
+          for (const index of [...tpg.luns.keys()].reverse()) {
             await apply(`${tpg.path}/acls/${wwn}`, 'create', { mapped_lun: index, tpg_lun: index });
             info(`Created mapped LUN ${index}.`);
           }

@@ -58,7 +58,12 @@ export async function plain(client: ShellClient, options: PlainOptions): Promise
   try {
     const greeting = person ? await options.greeting?.(client) : undefined;
     say([...options.banner, ...(greeting ?? [])].map((line) => `${line}\n`).join(''));
-    client.notices?.((text) => void error.write(text));
+    client.notices?.((text) => {
+      // Whoever is in the middle of a line sees the notice in lines of its own, and a prompt below.
+      const waits = person && !running;
+      error.write(waits ? `\n${text}` : text);
+      if (waits) say(client.state.prompt);
+    });
     for (;;) {
       say(client.state.prompt);
       const { value: line, done } = await reader.next();

@@ -270,7 +270,7 @@ describe('as targetcli: LUNs and ACLs', () => {
   test('ACLs', async () => {
     await shell.run(`${tpg}/luns create /backstores/ramdisk/rd0 9`, `${tpg}/luns create /backstores/ramdisk/rd1 10`);
     expect(await shell.run(`${tpg}/acls create IQN.1994-05.com.redhat:client1`)).toBe(
-      `Created Node ACL for ${client}\nCreated mapped LUN 9.\nCreated mapped LUN 10.\n`,
+      `Created Node ACL for ${client}\nCreated mapped LUN 10.\nCreated mapped LUN 9.\n`,
     );
     await says([
       [`${tpg}/acls create ${client}`, 'E| This NodeACL already exists in configFS'],
