@@ -59,7 +59,7 @@ export async function plain(client: ShellClient, options: PlainOptions): Promise
     const greeting = person ? await options.greeting?.(client) : undefined;
     say([...options.banner, ...(greeting ?? [])].map((line) => `${line}\n`).join(''));
     client.notices?.((text) => {
-      // Whoever is in the middle of a line sees the notice in lines of its own, and a prompt below.
+      // A person in the middle of a line sees the notice in lines of its own, and a prompt below.
       const waits = person && !running;
       error.write(waits ? `\n${text}` : text);
       if (waits) say(client.state.prompt);

@@ -78,7 +78,7 @@ it.each(terminals)(
     onTestFinished(async () => void (await tcli(home, ['daemon', 'stop', '--force'])));
     // Where nothing can be drawn again, the terminal keeps what was typed, and a prompt stands below.
     const isDumb = 'env' in options && 'TERM' in options.env;
-    await shell.until(isDumb ? /Connected again[^]*ramdisk> ▏$/ : /Connected again[^]*create rd1 2▏/);
+    await shell.until(isDumb ? /Connected again[\s\S]*ramdisk> ▏$/ : /Connected again[\s\S]*create rd1 2▏/);
     expect(same(shell.screen(), port)).toMatchSnapshot();
     shell.type('M\r');
     await shell.until('Created ramdisk rd1');
