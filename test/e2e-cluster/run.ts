@@ -2,7 +2,7 @@
 // image in a real Ceph cluster, which writes and verifies without an end while gateways are killed, paused and stopped, networks are
 // cut, clocks are wrong, etcd loses its leader, and the disk is moved. In the end all that was acknowledged is compared with the
 // image itself.
-//   --short            a few faults, with seed 1: what CI runs; how long each takes is the machine's affair there
+//   --short            a few faults, with seed 1; how long each takes is not judged
 //   --minutes M        faults at random for so long; 10 by default
 //   --seed N           the same faults again; the seed is printed
 //   --rivals           instead, for 5 minutes: two hosts that see the disk through another gateway each, and both write
