@@ -254,6 +254,9 @@ export class Custody {
       case 'read':
         void this.#read(unit);
         return;
+      case 'refuse wish':
+        this.#withdraw(serial);
+        return;
       case 'open': {
         const comes = (client: string) =>
           new Promise<void>((resolve, reject) => {
@@ -277,7 +280,7 @@ export class Custody {
         const { epoch } = ownership;
         const known = standing === 'active' && unit.reservations;
         medium.stand({ standing, epoch, unplanned, ...(known && { reservations: known.value ?? null }) });
-        if (standing === 'active') this.#fulfilled(serial);
+        if (standing === 'active') this.#withdraw(serial, this.#options.me.gateway);
         const isHere = standing === 'active' || (unit.isTaken && standing !== 'standby');
         if (isHere && !unit.isTaken) this.#options.told?.('taken', serial, { epoch, unplanned });
         if (!isHere && unit.isTaken) this.#options.told?.('given', serial, { epoch });
@@ -287,11 +290,12 @@ export class Custody {
     }
   }
 
-  /** The wish that the unit be here is fulfilled. */
-  #fulfilled(serial: string): void {
+  /** Takes the wish away that a unit be moved. @param to only one to this gateway: it is fulfilled */
+  #withdraw(serial: string, to?: string): void {
     const { wish } = this.#keysOf(serial);
     const found = this.#found(wish);
-    if (!found || this.#parsed(serial, found.value, parseWish)?.to !== this.#options.me.gateway) return;
+    if (!found) return;
+    if (to !== undefined && this.#parsed(serial, found.value, parseWish)?.to !== to) return;
     const { store } = this.#options;
     void store.transact({ when: [{ key: wish, modified: found.modified }], do: [{ delete: wish }] }).catch(() => {});
   }

@@ -42,6 +42,8 @@ export type OwnershipAction =
       readonly gone?: Party;
     }
   | { readonly does: 'read' }
+  /** The wish of an initiator comes too soon after others: whoever waits for it is to know. */
+  | { readonly does: 'refuse wish' }
   /** @param shutOut clients that the medium must not hear any more once we have it */
   | { readonly does: 'open'; readonly shutOut: readonly string[] }
   /** The medium may have us, or may not. */

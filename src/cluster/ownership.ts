@@ -227,7 +227,11 @@ export class Ownership {
     if (by === 'operator') return to;
     const recent = this.#moved.filter((at) => now - at < limits.moveSpanMs);
     const isTooSoon = recent.some((at) => now - at < limits.movePauseMs) || recent.length >= limits.movesMax;
-    if (isTooSoon) return undefined;
+    if (isTooSoon) {
+      this.#wish = undefined;
+      this.#do({ does: 'refuse wish' });
+      return undefined;
+    }
     this.#moved = [...recent, now];
     return to;
   }

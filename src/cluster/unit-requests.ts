@@ -134,7 +134,15 @@ export class UnitRequests {
     const value = JSON.stringify({ to, by } satisfies MoveWish);
     await store.transact({ when: [], do: [{ put: wish, value, lease }] });
     const end = clock.now() + withinMs;
-    while (!isThere() && clock.now() < end) await new Promise<void>((resolve) => void clock.after(lookMs, resolve));
+    // An owner that does not give it takes the wish away.
+    let isSeen = false;
+    const isRefused = () => {
+      const stands = custody.valueOf(wish) === value;
+      if (stands) isSeen = true;
+      return isSeen && !stands;
+    };
+    while (!isThere() && !isRefused() && clock.now() < end)
+      await new Promise<void>((resolve) => void clock.after(lookMs, resolve));
     await store.transact({ when: [{ key: wish, value }], do: [{ delete: wish }] }).catch(() => {});
     return isThere();
   }

@@ -156,6 +156,24 @@ describe('a gateway that starts without its store', () => {
   });
 });
 
+describe('a move that an initiator asks for', () => {
+  it('is refused at once where one was made a moment ago, and its initiator does not wait for it', async () => {
+    const { cluster, here } = await serving();
+    const there = await cluster.gateway('b');
+    await cluster.pass(1_000);
+    const move = (from: typeof here, group: number) =>
+      cluster.outcome(from.gateway.answer(disk, { asks: 'move', group }));
+    const groupOf = (name: string) => here.gateway.gateways().find((one) => one.name === name)!.number;
+    expect(await move(there, groupOf('b'))).toBe(true);
+    const asked = cluster.time.now;
+    expect(await move(here, groupOf('a'))).toBe(false);
+    expect(cluster.time.now - asked).toBeLessThan(2_000);
+    expect(there.gateway.units()).toMatchObject([{ owner: 'b', here: 'active' }]);
+    await cluster.pass(30_000);
+    expect(await move(here, groupOf('a'))).toBe(true);
+  });
+});
+
 describe('metrics of a gateway', () => {
   it('name the gateways, the owner of each unit and its epoch', async () => {
     const { cluster, here } = await serving();
