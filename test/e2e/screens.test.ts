@@ -41,9 +41,10 @@ async function shellAt(options: TerminalOptions): Promise<{ home: string; port: 
   return { home, port, shell };
 }
 
-/** A screen without what differs from run to run. */
+/** A screen without what differs from run to run. A sentence with a process ID is joined to one line: where it wraps depends on the digits. */
 const same = (screen: string, port: number) =>
   screen
+    .replace(/Serving \d[\s\S]*?\(\w+\)\.|Restarting:[\s\S]*?successor\./g, (sentence) => sentence.replace(/\s+/g, ' '))
     .replaceAll(String(port), 'PORT')
     .replace(/process\s+\d+/g, 'process PID')
     .replace(/\(\w+\)\./g, '(USER).');
