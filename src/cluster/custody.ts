@@ -107,6 +107,12 @@ export class Custody {
     return this.#found(key)?.value;
   }
 
+  /** Whether a key of units may still hold what was put at a revision; false: it was taken away, or is another value now. */
+  mayHold(key: string, value: string, revision: number): boolean {
+    const mirror = this.#mirrorOf(key);
+    return !mirror?.covers(revision) || mirror.get(key)?.value === value;
+  }
+
   /** The values below a key of units or gateways, as they were not long ago. */
   below(prefix: string): StoredValue[] {
     return this.#mirrors.flatMap((mirror) => mirror.below(prefix));
@@ -171,9 +177,12 @@ export class Custody {
     return unitKeys(this.#options.keys, serial);
   }
 
+  #mirrorOf(key: string): Mirror | undefined {
+    return this.#mirrors.find(({ prefix }) => key.startsWith(prefix));
+  }
+
   #found(key: string): StoredValue | undefined {
-    for (const mirror of this.#mirrors) if (mirror.get(key)) return mirror.get(key);
-    return undefined;
+    return this.#mirrorOf(key)?.get(key);
   }
 
   #tick(): void {

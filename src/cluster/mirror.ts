@@ -22,6 +22,7 @@ export interface MirrorOptions {
 
 /** The copy of all that stands below one prefix. */
 export class Mirror {
+  readonly prefix: string;
   readonly #options: MirrorOptions;
   readonly #values = new Map<string, StoredValue>();
   /** The revision up to which everything is known. */
@@ -33,12 +34,18 @@ export class Mirror {
 
   constructor(options: MirrorOptions) {
     this.#options = options;
+    this.prefix = options.prefix;
     void this.#follow();
   }
 
   /** The copy holds all that was there at some moment since it was made. */
   get isRead(): boolean {
     return this.#isRead;
+  }
+
+  /** Nothing that was there at this revision of the store, or before, is unknown. */
+  covers(revision: number): boolean {
+    return this.#isRead && this.#revision >= revision;
   }
 
   get(key: string): StoredValue | undefined {

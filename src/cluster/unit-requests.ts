@@ -132,18 +132,13 @@ export class UnitRequests {
     if (!custody.alive.has(to)) return false;
     const { wish } = this.#keysOf(serial);
     const value = JSON.stringify({ to, by } satisfies MoveWish);
-    await store.transact({ when: [], do: [{ put: wish, value, lease }] });
     const end = clock.now() + withinMs;
-    // An owner that does not give it takes the wish away.
-    let isSeen = false;
-    const isRefused = () => {
-      const stands = custody.valueOf(wish) === value;
-      if (stands) isSeen = true;
-      return isSeen && !stands;
-    };
-    while (!isThere() && !isRefused() && clock.now() < end)
+    const { revision } = await store.transact({ when: [], do: [{ put: wish, value, lease }] });
+    // An owner that does not give it takes the wish away; another wish may come in its place.
+    while (!isThere() && custody.mayHold(wish, value, revision) && clock.now() < end)
       await new Promise<void>((resolve) => void clock.after(lookMs, resolve));
-    await store.transact({ when: [{ key: wish, value }], do: [{ delete: wish }] }).catch(() => {});
+    const when = [{ key: wish, modified: revision }];
+    await store.transact({ when, do: [{ delete: wish }] }).catch(() => {});
     return isThere();
   }
 }

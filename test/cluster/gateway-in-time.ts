@@ -33,8 +33,22 @@ export class ClusterInTime {
   /** Timers that are set and have not gone off. */
   pending = 0;
 
-  pass(ms: number): Promise<void> {
-    return this.time.pass(this.time.now + ms);
+  /** @throws Error when a rule is broken: time stands still from then on */
+  async pass(ms: number): Promise<void> {
+    await this.time.pass(this.time.now + ms);
+    const [broken] = this.time.violations;
+    if (broken) throw new Error(broken);
+  }
+
+  pause({ process }: InTime): void {
+    process.paused = true;
+  }
+
+  /** All that has come meanwhile is there at once. */
+  resume({ process }: InTime): void {
+    const { held } = process;
+    Object.assign(process, { paused: false, held: [] });
+    for (const what of held) this.time.inside(process, what);
   }
 
   /** The outcome of what takes its time. */

@@ -172,6 +172,25 @@ describe('a move that an initiator asks for', () => {
     await cluster.pass(30_000);
     expect(await move(here, groupOf('a'))).toBe(true);
   });
+
+  it('is known to be refused by a gateway that stood still while its wish came and went', async () => {
+    const { cluster, here } = await serving();
+    const there = await cluster.gateway('b');
+    await cluster.pass(1_000);
+    const groupOf = (name: string) => here.gateway.gateways().find((one) => one.name === name)!.number;
+    const move = (from: typeof here, name: string) => from.gateway.answer(disk, { asks: 'move', group: groupOf(name) });
+    expect(await cluster.outcome(move(there, 'b'))).toBe(true);
+    const asked = cluster.time.now;
+    const refused = move(here, 'a');
+    const { wish } = unitKeys(keys, serial);
+    while (cluster.store.valueOf(wish) === undefined) await cluster.pass(1);
+    cluster.pause(here);
+    await cluster.pass(500);
+    expect(cluster.store.valueOf(wish)).toBeUndefined();
+    cluster.resume(here);
+    expect(await cluster.outcome(refused)).toBe(false);
+    expect(cluster.time.now - asked).toBeLessThan(1_000);
+  });
 });
 
 describe('metrics of a gateway', () => {

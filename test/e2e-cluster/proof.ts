@@ -1,6 +1,7 @@
 /** A host at its work on the disk of a pair, and what it must not notice. */
 
 import { join } from 'node:path';
+import { reasonOf } from '../../src/errors.ts';
 import type { Mishap } from './faults.ts';
 import type { HostMachine } from './guest.ts';
 import { LinuxHost, until } from './initiator.ts';
@@ -53,8 +54,11 @@ export class Proof {
   async suffer({ name, happen, limitMs }: Mishap): Promise<void> {
     await this.#writer.forget();
     const begun = new Date();
-    const outcome = await happen({ pair: this.#pair, initiator: this.#initiator });
-    await this.#works();
+    const outcome = await this.#told(begun, name, async () => {
+      const came = await happen({ pair: this.#pair, initiator: this.#initiator });
+      await this.#works();
+      return came;
+    });
     const { longestGapMs, longestWriteMs } = await this.#writer.pace();
     this.#longestMs = Math.max(this.#longestMs, longestWriteMs);
     const came = typeof outcome === 'string' ? `, ${outcome}` : '';
@@ -65,7 +69,18 @@ export class Proof {
       console.log(await this.#meanwhile(begun));
     }
     this.#steps += 1;
-    await this.#initiator.checkReservations(this.#steps);
+    await this.#told(begun, name, () => this.#initiator.checkReservations(this.#steps));
+  }
+
+  /** Does something; where it fails, everybody's logs say what happened since a time. */
+  async #told<T>(since: Date, name: string, what: () => Promise<T>): Promise<T> {
+    try {
+      return await what();
+    } catch (error) {
+      console.log(`${name}: failed`);
+      console.log(await this.#meanwhile(since).catch((silent) => `nobody says why: ${silent}`));
+      throw error;
+    }
   }
 
   /** The lines of everybody's logs since a time. */
@@ -74,11 +89,13 @@ export class Proof {
     const { text } = await this.#initiator.guest.ask(
       `now=$(cut -d. -f1 /proc/uptime); { dmesg; cat /tmp/multipathd.log; } | awk -v from=$((now - ${age})) '{ at = $0; gsub(/^[^0-9]*/, "", at); if (at + 0 >= from) print }' | tail -60`,
     );
-    const ours = this.#pair.gateways.map(({ party, log }) => {
-      const lines = log.split('\n').filter((line) => line >= since.toISOString());
-      return `gateway ${party}, since ${since.toISOString()}:\n${lines.join('\n')}`;
+    const ours = this.#pair.gateways.map(async (gateway) => {
+      const lines = gateway.log.split('\n').filter((line) => line >= since.toISOString());
+      const status = await gateway.tcli('cluster', 'status').catch(reasonOf);
+      return `gateway ${gateway.party}, since ${since.toISOString()}:\n${lines.join('\n')}\n${status}`;
     });
-    return [...ours, `the host, ${age} s:`, text].join('\n');
+    const paths = await this.#initiator.paths();
+    return [...(await Promise.all(ours)), `the host, ${age} s:`, text, paths].join('\n');
   }
 
   /** Stops what writes, and compares. @param isTimed what took longer than is wanted is a failure */
