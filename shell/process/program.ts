@@ -245,7 +245,7 @@ export const programWords = {
     ['yaml|json|schema|tgt'],
     'Prints the configuration, for apply or for tgt.',
     {
-      '--tgt': { parameter: 'tgt secrets=true', doc: 'A targets.conf with its secrets.' },
+      '--tgt': { parameter: 'tgt secrets=true', doc: 'A targets.conf with its secrets; without them: export tgt.' },
     },
     [{ line: 'tcli export yaml > disks.yaml', does: 'The configuration, to be kept in git.' }],
     command,

@@ -30,6 +30,8 @@ const publicNames: readonly string[] = [...authKeys, ...authGroups, 'enable', 'a
 const isPublic = (name: string): boolean => publicNames.includes(name) && !isSecret(name);
 /** The words of `share` that are no secrets, wherever they stand; its `chap` is the name of a user. */
 export const publicOfShare: readonly string[] = ['size', 'allow', 'chap', 'read_only', 'port', 'name'];
+/** The values of `secrets=`, which says whether a file is to have them. */
+const yesOrNo = /^(true|false)$/i;
 /** Whether a value is a plain word: more may be a secret that was typed into the wrong place. */
 const isPlain = (text: string): boolean => /^[\w.-]*$/.test(text);
 
@@ -55,9 +57,10 @@ export function secretsIn(line: string, depth = 0): Span[] {
     const begins = (isSetting && isLikeGroup(text)) || authGroups.some((group) => group === text) || isNearSecret(text);
     if (word !== path && begins) from = Math.min(from, word.to);
   }
+  const isYesOrNo = ({ name, value }: (typeof keywords)[number]) => name.text === 'secrets' && yesOrNo.test(value.text);
   const isOfShare = (name: string) => command?.text === 'share' && publicOfShare.includes(name);
   for (const { name, value } of keywords)
-    if (isOfShare(name.text) && isPlain(value.text)) continue;
+    if (isYesOrNo({ name, value }) || (isOfShare(name.text) && isPlain(value.text))) continue;
     else if (isLikeSecret(name.text) || (name.from > from && !isPublic(name.text))) {
       hide(value);
       from = Math.min(from, value.to);

@@ -52,6 +52,9 @@ export interface SettingGroup extends SavedPart {
  */
 export const elsewhere = 'storage_object_attributes';
 
+/** The key of a saved object that names its secrets which the file leaves out. */
+export const leftOutKey = 'secrets_left_out';
+
 /** The place in the file of the attributes of one kind of object. */
 interface Written {
   /** The key of LIO's attributes. Absent: LIO has none there. */
@@ -157,7 +160,7 @@ export function chapGroup(
   const now = () => livingAuth(auth, Date.now());
   return {
     name,
-    keys,
+    keys: [...keys, leftOutKey],
     isOffered: features.includes(name),
     printed: now,
     set: (key, value) => setAuth(auth, key, value),
@@ -172,6 +175,8 @@ export function chapGroup(
         const set = () => void setAuth(auth, key, textOf(value));
         told.attempt(set, () => `${label} '${prefix}${key}'`);
       }
+      for (const key of listIn(saved, leftOutKey, label, told))
+        told.error(`${label} '${textOf(key)}': the file leaves secrets out, and there is none here`);
       return {};
     },
   };

@@ -8,6 +8,7 @@ import type { Past } from '../durable/past.ts';
 import { OperatorError } from '../errors.ts';
 import { isWhole, type Operation, type ParameterValues } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
+import { withKnownSecrets } from '../saved/left-out-secrets.ts';
 import { isRestored, isSameTree, rehearseOperations, treeOf } from '../saved/rehearsal.ts';
 import { dumpTree } from '../saved/saveconfig.ts';
 import { type Difference, transition } from '../saved/transition.ts';
@@ -80,7 +81,7 @@ export function refuseResize(tree: Tree, back: readonly Operation[], cannot: str
 
 /** The differences from a saved configuration to `tree`. @throws OperatorError for what is no saved configuration */
 export async function differencesFrom(saved: unknown, tree: Tree): Promise<Differences> {
-  const { tree: from, errors } = await treeOf(saved);
+  const { tree: from, errors } = await treeOf(withKnownSecrets(saved, dumpTree(tree)));
   return { ...(await compare(from, tree)), errors };
 }
 

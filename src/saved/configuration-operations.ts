@@ -9,6 +9,7 @@ import type { StorageObject } from '../scsi/logical-unit.ts';
 import { closeVolume } from '../scsi/lost-writes.ts';
 import { fabricState, type Lun, type Target } from '../target/target.ts';
 import { isThere } from './already-there.ts';
+import { withKnownSecrets } from './left-out-secrets.ts';
 import { withNewSerials } from './new-serials.ts';
 import { restoreTree } from './restore.ts';
 import { filterOf, isPartial, type RestoreFilter } from './restore-filter.ts';
@@ -26,12 +27,11 @@ export const configurationOperations = [
       new_serials: 'boolean?',
     },
     async apply(tree, _place, params, around) {
-      const configuration = params.new_serials
-        ? withNewSerials(rawOf(params.configuration), around)
-        : params.configuration;
+      const before = dumpValue(tree);
+      const whole = withKnownSecrets(params.configuration, before);
+      const configuration = params.new_serials ? withNewSerials(rawOf(whole), around) : whole;
       const saved = checkShape(configuration);
       const filter = filterOf(params);
-      const before = dumpValue(tree);
       // Where nothing would change, sessions go on, and ramdisks keep their contents.
       if (params.clear_existing === true && (await isThere(tree, configuration, around, filter)))
         return { params: { configuration: before, clear_existing: true }, undo: () => {} };

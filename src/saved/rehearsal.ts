@@ -5,6 +5,7 @@ import { chanceKeys } from '../operations/saved-form.ts';
 import { schema } from '../operations/schema.ts';
 import { Tree } from '../operations/tree.ts';
 import { isThere } from './already-there.ts';
+import { withKnownSecrets } from './left-out-secrets.ts';
 import { door, worldly } from './operations.ts';
 import { restoreTree } from './restore.ts';
 import { filterOf } from './restore-filter.ts';
@@ -27,7 +28,7 @@ export async function treeOf(saved: unknown): Promise<{ tree: Tree; errors: stri
 
 /** Whether `restoreconfig` with `params` would do nothing. */
 export const isRestored = (tree: Tree, params: ParameterValues): Promise<boolean> =>
-  isThere(tree, params['configuration'], around, filterOf(params));
+  isThere(tree, withKnownSecrets(params['configuration'], dumpTree(tree)), around, filterOf(params));
 
 /** Carries operations out on a tree, one after the other. @throws OperatorError for the first that fails. @returns notes */
 export async function rehearseOperations(tree: Tree, operations: readonly Operation[]): Promise<string[]> {

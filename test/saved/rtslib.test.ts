@@ -149,6 +149,10 @@ describe('rtslib', needs('targetctl'), () => {
       for (const lun of luns)
         if (String(lun['storage_object']).startsWith('/backstores/user/')) lun['alua_tg_pt_gp_name'] = null;
     expect(plain(dump)).toMatchObject(plain(ours) as Json);
+    // Without secrets, LIO restores the rest.
+    const bare = join(shell.directory, 'bare.json');
+    await shell.run(`saveconfig ${bare} secrets=false`);
+    expect(restored(bare).errors).toEqual([]);
     // And to tcli the file says what it was written of.
     const before = dumpTree(shell.host.root.tree);
     const configs = () => [...shell.host.root.tree.allStorageObjects()].map(({ path, config }) => [path, config]);
