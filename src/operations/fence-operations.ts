@@ -1,9 +1,10 @@
 /** Operations on fences: initiators that a TPG refuses until a time. */
 
 import { OperatorError } from '../errors.ts';
-import { printFence, standingFences } from '../target/fences.ts';
+import { printFence, readFence, standingFences } from '../target/fences.ts';
 import { tpgFields } from '../target/fields.ts';
 import type { Tpg } from '../target/target.ts';
+import { isTime, timeIn } from '../target/time-word.ts';
 import { operation } from './operation.ts';
 
 /** The setting that has all fences of a TPG. */
@@ -58,17 +59,14 @@ const standing = ({ fences }: Tpg) => standingFences(fences, Date.now());
 
 /** @throws OperatorError */
 function timeOf(text: string): number {
-  const time = Date.parse(text);
-  if (/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(time)) return time;
+  if (isTime(text)) return timeIn(text);
   throw new OperatorError(`'${text}' is no time in ISO 8601, as 2026-11-30T14:30:00Z.`);
 }
 
 /** Sets all fences of a TPG by the value of their setting. @returns a function that sets the old ones again @throws OperatorError */
 export function setFencesBy(tpg: Tpg, value: string): () => void {
   const words = value.split(',').filter(Boolean);
-  const strange = words.find(
-    (word) => !/^[^\s=,]+=[^\s=,]+$/.test(word) || Number.isNaN(Date.parse(word.split('=')[1]!)),
-  );
+  const strange = words.find((word) => Number.isNaN(readFence(word).until));
   if (strange !== undefined) throw new OperatorError(`'${strange}' is no fence, as iqn.…=2026-11-30T14:30:00Z.`);
   return setFences(tpg, words);
 }

@@ -51,15 +51,17 @@ const isCreated = ({ names, given, chance, type }: SavedField): boolean =>
   (names ?? given ?? chance) !== undefined || type === 'reference';
 
 function take(kind: ObjectKind, object: SavedObject, key: string, field: SavedField, saved: unknown, told: Told): void {
+  const isUsable = (value: unknown): boolean => {
+    const fits = kind.takes?.[key]?.(object, value) ?? true;
+    if (typeof fits === 'string') told.error(fits);
+    return fits === true;
+  };
   if (field.type === 'words') {
-    const words = listIn({ [key]: saved }, key, kind.called?.(object) ?? kind.name, told).map(textOf);
-    return void Object.assign(object, { [field.as]: words });
+    const words = listIn({ [key]: saved }, key, kind.called?.(object) ?? kind.name, told);
+    return void Object.assign(object, { [field.as]: words.filter(isUsable).map(textOf) });
   }
   const value = readField(field, saved);
-  if (value === undefined) return;
-  const fits = kind.takes?.[key]?.(object, saved) ?? true;
-  if (typeof fits === 'string') told.error(fits);
-  if (fits === true) Object.assign(object, { [field.as]: value });
+  if (value !== undefined && isUsable(saved)) Object.assign(object, { [field.as]: value });
 }
 
 /** Attributes and keys of newer kernels and tools that mean nothing outside of a kernel. */

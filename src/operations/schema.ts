@@ -6,7 +6,7 @@
 
 import type { Backstore } from '../backstore/backstore.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
-import { printFence, standingFences } from '../target/fences.ts';
+import { printFence, readFence, standingFences } from '../target/fences.ts';
 import {
   aclFields,
   fabricFields,
@@ -47,7 +47,7 @@ interface KindOf<O, A> {
   /** The values of keys that refer to another object or are written in their own way; `create` is given the same. */
   readonly written?: Readonly<Record<string, (object: O) => unknown>>;
   readonly given?: Readonly<Record<string, (object: O) => string | number>>;
-  /** Whether a saved value can be used. A line: it cannot, for this reason; false: it cannot, and nobody has to be told. */
+  /** Whether a saved value, or one word of a list, can be used. A line: it cannot, for this reason; false: it cannot, and nobody has to be told. */
   readonly takes?: Readonly<Record<string, (object: O, saved: unknown) => string | boolean>>;
   /** Keys that LIO writes, and that have no meaning here. */
   readonly idle?: readonly string[];
@@ -172,6 +172,13 @@ const tpg = kindOf<Tpg, Target>({
   fields: tpgFields,
   // A fence whose time is over is none.
   written: { fences: ({ fences }) => standingFences(fences, Date.now()).map(printFence) },
+  takes: {
+    fences({ tag }, word) {
+      const fence = textOf(word);
+      if (!Number.isNaN(readFence(fence).until)) return true;
+      return `'${fence}' in 'fences' of TPG ${tag} is no fence, as iqn.…=2026-11-30T14:30:00Z; it keeps nobody out`;
+    },
+  },
   called: ({ tag }) => `TPG ${tag}`,
   parts: (one) => [
     attributeGroup('attribute', one.attributes, { under: 'attributes', ours: 'beside' }),

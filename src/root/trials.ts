@@ -7,6 +7,7 @@ import { OperatorError, wholeReasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { type Author, type PartOfChange, printAuthor } from '../operations/operation.ts';
 import { whenLate } from '../system/running-time.ts';
+import { timeIn } from '../target/time-word.ts';
 import type { ChangeHistory } from './history.ts';
 
 /** A change on trial. */
@@ -67,7 +68,9 @@ export class Trials {
     for (const { id, trial, line, by, operations } of await history.onTrial()) {
       if (!trial) continue;
       // A wall clock that was set back does not lengthen the trial.
-      const left = Math.min(Date.parse(trial.until) - now().getTime(), trial.ms);
+      const least = Math.min(timeIn(trial.until) - now().getTime(), trial.ms);
+      // Where the end cannot be read, the trial is over.
+      const left = Number.isFinite(least) ? least : 0;
       const tried = { change: id, line: line ?? `${operations[0]?.path} ${operations[0]?.verb}`, ms: trial.ms };
       this.#add({ ...tried, ...(by && { by }) }, left);
       if (left <= 0) overdue.unshift(id);

@@ -7,7 +7,7 @@ import type { LogicalUnitView, StorageObject, TargetPort } from '../scsi/logical
 
 import { numberBehind } from '../scsi/shared-unit.ts';
 import { isListed } from './access-list.ts';
-import { fenceUntil } from './fences.ts';
+import { standingFences } from './fences.ts';
 import type { FabricState, Lun, MappedLun, NodeAcl, Tpg } from './target.ts';
 
 /** The way in which an initiator was let in. A demo-mode initiator sees the TPG's LUNs themselves. */
@@ -71,9 +71,8 @@ export function whyUnlisted({ accessList, path }: Tpg, initiatorName: string, ad
 
 /** The reason why a fence keeps an initiator out; undefined where there is none, or its time is over. */
 export function whyFenced({ fences, path }: Tpg, initiatorName: string, date: number): string | undefined {
-  const until = fenceUntil(fences, initiatorName);
-  if (until === undefined || until <= date) return undefined;
-  return `${initiatorName} is fenced off from ${path} until ${new Date(until).toISOString()}`;
+  const fence = standingFences(fences, date).find(({ initiator }) => initiator === initiatorName);
+  return fence && `${initiatorName} is fenced off from ${path} until ${new Date(fence.until).toISOString()}`;
 }
 
 /** The facts on which somebody was let in: a login that goes on, or a session. */

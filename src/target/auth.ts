@@ -6,6 +6,7 @@
 
 import { OperatorError } from '../errors.ts';
 import { hidden } from '../printable.ts';
+import { isTime, timeIn } from './time-word.ts';
 
 interface AuthWord {
   readonly doc: string;
@@ -73,11 +74,9 @@ function checkAuth(name: string, value: string): AuthKey {
 /** The end of an old secret that is taken until somebody says otherwise. */
 export const untilTold = 'told';
 
-const isTime = (text: string): boolean => /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(text) && !Number.isNaN(Date.parse(text));
-
 /** Whether the secret before the present one is taken as well. Without an end that can be read, it is not. @param date in milliseconds since 1970 */
 export const takesOld = ({ old_password, old_until }: Auth, date: number): boolean =>
-  old_password !== '' && (old_until === untilTold || (isTime(old_until) && date < Date.parse(old_until)));
+  old_password !== '' && (old_until === untilTold || date < timeIn(old_until));
 
 /** The words without an old secret whose time is over. @param date in milliseconds since 1970 */
 export const livingAuth = (auth: Auth, date: number): Auth =>

@@ -3,6 +3,8 @@
  * initiator has an equals sign.
  */
 
+import { timeIn } from './time-word.ts';
+
 /** One fence. */
 export interface Fence {
   /** The name of the initiator, as normalised: lower case. */
@@ -11,21 +13,15 @@ export interface Fence {
   readonly until: number;
 }
 
-/** Reads the word of a fence. */
-function readFence(word: string): Fence {
-  const at = word.indexOf('=');
-  return { initiator: word.slice(0, at), until: Date.parse(word.slice(at + 1)) };
+/** Reads the word of a fence, which may be anything. */
+export function readFence(word: string): Fence {
+  const [, initiator = '', time = ''] = /^([^\s=,]+)=(.*)$/.exec(word) ?? [];
+  return { initiator: initiator.toLowerCase(), until: timeIn(time) };
 }
 
 /** The word of a fence. */
 export const printFence = ({ initiator, until }: Fence): string => `${initiator}=${new Date(until).toISOString()}`;
 
-/** The end of an initiator's fence, in milliseconds since 1970; undefined where there is none. */
-export function fenceUntil(words: readonly string[], initiator: string): number | undefined {
-  const fence = words.length === 0 ? undefined : words.map(readFence).find((one) => one.initiator === initiator);
-  return fence?.until;
-}
-
-/** The fences whose time is not over. @param date in milliseconds since 1970 */
+/** The fences whose time is not over; those that cannot be read keep nobody out. @param date in milliseconds since 1970 */
 export const standingFences = (words: readonly string[], date: number): Fence[] =>
   words.map(readFence).filter(({ until }) => until > date);

@@ -3,6 +3,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
 import { openHost } from '../../src/root/host.ts';
+import { treeOf } from '../../src/saved/rehearsal.ts';
 import { dumpTree } from '../../src/saved/saveconfig.ts';
 import { printFence } from '../../src/target/fences.ts';
 import { connectInitiator } from '../support/connect-initiator.ts';
@@ -43,14 +44,30 @@ it('a login that has begun does not slip through a fence that comes meanwhile', 
   expect([values['statusClass'], values['statusDetail']]).toEqual([3, 1]);
 });
 
-it.each(['', '=', 'iqn.x', 'iqn.x=', 'iqn.x=soon', '=2100-01-01T00:00:00Z', 'iqn.x=-1e99'])(
-  'a fence that says %j keeps nobody out',
-  async (word) => {
+it.each(['', '=', 'NAME', 'NAME=', 'NAME=soon', '=2100-01-01T00:00:00Z', 'NAME=-1e99', 'NAME=2026-99-99T00:00:00Z'])(
+  'a fence that says %j keeps nobody out, and who restores it is told',
+  async (said) => {
     const target = new IscsiTarget();
+    const { name } = target.connect().initiator;
+    const word = said.replace('NAME', name);
     target.tpg.fences = [word];
     await target.login();
+    const file = { targets: [{ fabric: 'iscsi', wwn: iqn, tpgs: [{ tag: 1, fences: [word] }] }] };
+    const { tree, errors } = await treeOf(file);
+    expect(errors).toEqual([expect.stringContaining(`'${word}' in 'fences' of TPG 1 is no fence`)]);
+    expect([...tree.tpgs()][0]!.fences).toEqual([]);
   },
 );
+
+it('of two fences of one initiator, however it is spelled, the one that stands keeps it out', async () => {
+  const target = new IscsiTarget();
+  const { name } = target.connect().initiator;
+  target.tpg.fences = [
+    printFence({ initiator: name, until: target.wallClock - hour }),
+    printFence({ initiator: name.toUpperCase(), until: target.wallClock + hour }),
+  ];
+  await expect(target.login()).rejects.toThrow('login refused: 3/1');
+});
 
 it('sessions end, the next process keeps it, a line takes it off, and what is over is not saved', async () => {
   const directory = temporaryDirectory();

@@ -178,3 +178,13 @@ it('a trial survives a save and a journal that is shortened; undo ends it, and r
   const last = await open(directory, 100 * minute);
   expect([targets(last), last.trials.all]).toEqual([['a', 'b', 'c', 'other'], []]);
 });
+
+it('where a journal does not say until when, its time is over', async () => {
+  const directory = temporaryDirectory();
+  const host = await open(directory);
+  await create(host, 'kept');
+  const part = newPart({ trial: { ms: 5 * minute, until: 'soon' } });
+  await host.root.apply({ path: '/iscsi', verb: 'create', params: { wwn: iqn('tried') } }, false, part);
+  await host.close();
+  expect(targets(await open(directory))).toEqual(['kept']);
+});
