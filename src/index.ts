@@ -140,6 +140,7 @@ export { type Fence, standingFences } from './target/fences.ts';
 export type { SessionInfo, Verdict } from './target/service.ts';
 export type { FabricState, Target } from './target/target.ts';
 export {
+  aclNode,
   bracketed,
   keptOf,
   type Lun,

@@ -140,8 +140,9 @@ const discoveryAuthGroup = (state: FabricState): ConfigurationGroup => {
   return {
     ...group,
     advice() {
-      const why = whyNobodyCan({ ...discoveryCredentials(state), owner: 'Discovery' });
-      return why === undefined ? group.advice?.() : nobodyGetsIn(why, `/${state.fabric.name} set discovery_auth`);
+      const credentials = discoveryCredentials(state, Date.now());
+      const why = whyNobodyCan({ ...credentials, owner: 'Discovery' });
+      return why === undefined ? group.advice?.() : nobodyGetsIn(why, credentials.setBy);
     },
   };
 };

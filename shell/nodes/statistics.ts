@@ -1,6 +1,7 @@
 /** `stats`: the traffic of sessions, LUNs and the objects that lead to them since the process began to serve, or since a reset. */
 
 import {
+  aclNode,
   type Host,
   inUse,
   latencyBoundsMs,
@@ -117,7 +118,7 @@ function pathsOf({ lun, storageObject, initiator, number, portal }: WayTraffic, 
   return new Set([
     ...ancestorsOf(lun),
     ...ancestorsOf(storageObject),
-    ...(acl ? ancestorsOf(`${at}/acls/${acl.tag || acl.wwn}/mapped_lun${number}`) : []),
+    ...(acl ? ancestorsOf(`${aclNode(acl)}/mapped_lun${number}`) : []),
     ...(portal ? ancestorsOf(`${at}/portals/${portal}`) : []),
   ]);
 }

@@ -108,7 +108,7 @@ function groupsOf(one: Tpg, { root }: Host): ConfigurationGroup[] {
     ...filledGroup('parameter', path, parameters),
     ...filledGroup('attribute', path, attributes).map((group) => ({
       ...group,
-      advice: () => (fabric.features.includes('auth') ? whoCannot(state, one) : undefined),
+      advice: () => (fabric.features.includes('auth') ? whoCannot(state, one, Date.now()) : undefined),
     })),
     ...(fabric.features.includes('auth')
       ? [authGroup('auth', path, auth, () => accountsSettings(state, accounts))]

@@ -7,12 +7,12 @@ import { statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { printSize } from '../backstore/backstore.ts';
-import { credentialsOf, discoveryCredentials, whyNobodyCan } from '../iscsi/credentials.ts';
+import { type Credentials, credentialsOf, discoveryCredentials, whyNobodyCan } from '../iscsi/credentials.ts';
 import type { Host } from '../root/host.ts';
 import type { OldSecretUses } from '../root/old-secrets.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
-import { type Auth, hasCredentials, isMutual, isWeak, secretBytesMin } from '../target/auth.ts';
-import { type FabricState, type Lun, type NodeAcl, printPortal, type Tpg } from '../target/target.ts';
+import { hasCredentials, isMutual, isWeak, secretBytesMin } from '../target/auth.ts';
+import { aclNode, type FabricState, type Lun, type NodeAcl, printPortal, type Tpg } from '../target/target.ts';
 import type { DoctorFinding } from './control-protocol.ts';
 import { isOwnDirectory, isSystem, Machine } from './machine.ts';
 import { faultsOf } from './status.ts';
@@ -258,7 +258,7 @@ function pathFindings({ path, enabled, portals, luns }: Tpg, { addresses }: Mach
 function openFindings(state: FabricState, tpg: Tpg): Found[] {
   const { path, enabled, accessList, portals } = tpg;
   if (!enabled || portals.length === 0 || portals.every(({ address }) => isLoopback(address))) return [];
-  const noSecret = (acl: NodeAcl | undefined) => !credentialsOf(state, tpg, acl).required;
+  const noSecret = (acl: NodeAcl | undefined) => !credentialsOf(state, tpg, acl, Date.now()).required;
   const listed = accessList ? ' that is on its access list' : '';
   const demo = tpg.attribute('generate_node_acls') === 1 && noSecret(undefined);
   const named = [...tpg.acls.values()].filter(noSecret);
@@ -284,23 +284,25 @@ function openFindings(state: FabricState, tpg: Tpg): Found[] {
 
 /** Findings about CHAP that admits nobody, and about weak secrets. */
 function chapFindings(fabrics: ReadonlyMap<string, FabricState>): Found[] {
-  const owners = [...tpgsOf(fabrics)].flatMap(({ state, tpg }) => [
-    ...(tpg.attribute('generate_node_acls') === 1 ? [credentialsOf(state, tpg, undefined)] : []),
-    ...Array.from(tpg.acls.values(), (acl) => credentialsOf(state, tpg, acl)),
-  ]);
+  const now = Date.now();
   const discovery = [...fabrics.values()]
     .filter(({ fabric }) => fabric.features.includes('discovery_auth'))
-    .map((state) => ({ ...discoveryCredentials(state), owner: `/${state.fabric.name}` }));
+    .map((state) => ({ ...discoveryCredentials(state, now), owner: `/${state.fabric.name}` }));
+  const all = [
+    ...[...tpgsOf(fabrics)].flatMap(({ state, tpg }) => [
+      ...(tpg.attribute('generate_node_acls') === 1 ? [credentialsOf(state, tpg, undefined, now)] : []),
+      ...Array.from(tpg.acls.values(), (acl) => credentialsOf(state, tpg, acl, now)),
+    ]),
+    ...discovery,
+  ];
   return [
-    ...[...owners, ...discovery].flatMap((credentials) => {
+    ...all.flatMap((credentials) => {
       const why = whyNobodyCan(credentials);
-      const group = credentials.owner.includes('/tpg') ? 'auth' : 'discovery_auth';
       return why === undefined
         ? []
-        : [problem(`${why}: nobody gets in`, `${credentials.owner} set ${group} userid=NAME password=SECRET`)];
+        : [problem(`${why}: nobody gets in`, `${credentials.setBy} userid=NAME password=SECRET`)];
     }),
-    ...owners.flatMap(({ owner, auth }) => weakSecrets(owner, 'auth', auth)),
-    ...discovery.flatMap(({ owner, auth }) => weakSecrets(owner, 'discovery_auth', auth)),
+    ...all.flatMap(weakSecrets),
   ];
 }
 
@@ -309,7 +311,7 @@ function oldSecrets(fabrics: ReadonlyMap<string, FabricState>, uses: OldSecretUs
   const owners = [...tpgsOf(fabrics)].flatMap(({ tpg: { path, auth, acls } }) => [
     { owner: path, node: path, auth },
     ...Array.from(acls.values(), (acl) => ({
-      ...{ owner: `${path}/acls/${acl.wwn}`, node: `${path}/acls/${acl.tag || acl.wwn}` },
+      ...{ owner: `${path}/acls/${acl.wwn}`, node: aclNode(acl) },
       auth: acl.auth,
     })),
   ]);
@@ -318,19 +320,19 @@ function oldSecrets(fabrics: ReadonlyMap<string, FabricState>, uses: OldSecretUs
     auth,
   }));
   return [...owners, ...discovery].flatMap(({ owner, node, auth }) => {
-    const says = uses.describe(owner, auth);
+    const says = uses.describe(owner, auth, Date.now());
     return says === undefined ? [] : [advice(says, `${node} end_overlap`)];
   });
 }
 
-const weakSecrets = (owner: string, group: string, auth: Auth): Found[] =>
+const weakSecrets = ({ owner, auth, setBy }: Credentials): Found[] =>
   (['password', 'mutual_password'] as const).flatMap((name) => {
     const isUsed = name === 'password' ? hasCredentials(auth) : isMutual(auth);
     return isUsed && isWeak(auth[name])
       ? [
           advice(
             `the ${name} of ${owner} has fewer than ${secretBytesMin} bytes: it can be guessed, and Windows refuses it`,
-            `${owner} set ${group} ${name}=SECRET`,
+            `${setBy} ${name}=SECRET`,
           ),
         ]
       : [];
@@ -339,9 +341,7 @@ const weakSecrets = (owner: string, group: string, auth: Auth): Found[] =>
 function blindFindings({ path, acls }: Tpg): Found[] {
   return [...acls.values()]
     .filter(({ mappedLuns }) => mappedLuns.size === 0)
-    .map(({ wwn, tag }) =>
-      advice(`${wwn} may log in to ${path} and sees no disk`, `${path}/acls/${tag || wwn} create 0 LUN`),
-    );
+    .map((acl) => advice(`${acl.wwn} may log in to ${path} and sees no disk`, `${aclNode(acl)} create 0 LUN`));
 }
 
 /** A text that is the same for two names of one file or device. */

@@ -50,11 +50,9 @@ export interface ServingFault {
 
 /** CHAP words with which nobody can log in. */
 const authFaults = (tree: Tree): ServingFault[] =>
-  [...tree.auths()].flatMap(({ path, auth }) => {
+  [...tree.auths()].flatMap(({ path, auth, shownBy }) => {
     const problem = authProblem(auth);
-    return problem
-      ? [{ says: `${path}: ${problem}`, next: `${path} get ${path.includes('/tpg') ? 'auth' : 'discovery_auth'}` }]
-      : [];
+    return problem ? [{ says: `${path}: ${problem}`, next: shownBy }] : [];
   });
 
 /** The line about a medium that has had commands for long. */

@@ -23,9 +23,10 @@ export class Authentication {
   readonly #random: (bytes: number) => Uint8Array;
   #step: 'method' | 'algorithm' | 'response' | 'done' = 'method';
   #challenge: Challenge | undefined;
-  /** Whether the initiator proved its identity, and whether by a secret that was renewed since. */
+  /** Whether the initiator proved its identity. */
   proven = false;
-  byOldSecret = false;
+  /** The owner of the secret by which it did, where that was renewed since. */
+  oldSecretOf: string | undefined;
 
   constructor(credentials: Credentials, random: (bytes: number) => Uint8Array) {
     this.#credentials = credentials;
@@ -105,7 +106,7 @@ export class Authentication {
     if (isMutual(auth) && verifyResponse(ours, auth.mutual_password, response ?? ''))
       throw failure(`password and mutual_password are the same for ${owner}: set another one`);
     this.proven = true;
-    this.byOldSecret = proof.isOld === true;
+    if (proof.isOld) this.oldSecretOf = owner;
     this.#step = 'done';
     return this.#mutual(ours, pairs.get('CHAP_I'), pairs.get('CHAP_C'));
   }

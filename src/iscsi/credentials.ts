@@ -1,7 +1,7 @@
 /** The credentials that a login needs: those of discovery, of a TPG, or of its ACL. */
 
 import { type Account, type Auth, authProblem, hasCredentials, takesOld } from '../target/auth.ts';
-import type { FabricState, NodeAcl, Tpg } from '../target/target.ts';
+import { aclNode, type FabricState, type NodeAcl, type Tpg } from '../target/target.ts';
 
 /** The proof that a login needs of either side. */
 export interface Credentials {
@@ -15,25 +15,29 @@ export interface Credentials {
   readonly accounts: readonly (Account & { readonly isOld?: true })[];
   /** The path of the object that the credentials belong to, for the log: `/iscsi/…/tpg1`. */
   readonly owner: string;
+  /** The line of the shell that sets them, up to the words: `/iscsi/…/tpg1 set auth`. */
+  readonly setBy: string;
 }
 
 /** An explicit ACL has credentials of its own; the TPG's are those of demo mode. @param date in milliseconds since 1970 */
-export function credentialsOf(state: FabricState, tpg: Tpg, acl: NodeAcl | undefined, date = Date.now()): Credentials {
+export function credentialsOf(state: FabricState, tpg: Tpg, acl: NodeAcl | undefined, date: number): Credentials {
   const own = acl ? Number(acl.attributes.values['authentication'] ?? -1) : -1;
   return {
     ...accountsOf(state, acl?.auth ?? tpg.auth, acl ? [] : tpg.accounts, date),
     required: (own === -1 ? tpg.attribute('authentication') : own) === 1,
     methods: tpg.parameter('AuthMethod').split(','),
     owner: acl ? `${tpg.path}/acls/${acl.wwn}` : tpg.path,
+    setBy: `${acl ? aclNode(acl) : tpg.path} set auth`,
   };
 }
 
-/** The credentials of discovery. */
-export const discoveryCredentials = (state: FabricState, date = Date.now()): Credentials => ({
+/** The credentials of discovery. @param date in milliseconds since 1970 */
+export const discoveryCredentials = (state: FabricState, date: number): Credentials => ({
   ...accountsOf(state, state.discoveryAuth, state.discoveryAccounts, date),
   required: state.discoveryAuthEnabled,
   methods: ['CHAP', 'None'],
   owner: 'discovery_auth',
+  setBy: `/${state.fabric.name} set discovery_auth`,
 });
 
 /** The words of a TPG, an ACL or discovery, and the accounts that it takes besides. */
@@ -63,13 +67,16 @@ export function whyNobodyCan(credentials: Credentials): string | undefined {
   return problem && `${owner}: ${problem}`;
 }
 
-/** The first of those that a TPG lets in by CHAP who cannot get in, whatever he knows, and the line that changes it. */
-export function whoCannot(state: FabricState, tpg: Tpg): string | undefined {
+/**
+ * The first of those that a TPG lets in by CHAP who cannot get in, whatever he knows, and the line that changes it.
+ * @param date in milliseconds since 1970
+ */
+export function whoCannot(state: FabricState, tpg: Tpg, date: number): string | undefined {
   const demo = tpg.attribute('generate_node_acls') === 1 ? [undefined] : [];
   for (const acl of [...demo, ...tpg.acls.values()]) {
-    const credentials = credentialsOf(state, tpg, acl);
+    const credentials = credentialsOf(state, tpg, acl, date);
     const why = whyNobodyCan(credentials);
-    if (why !== undefined) return nobodyGetsIn(why, `${credentials.owner} set auth`);
+    if (why !== undefined) return nobodyGetsIn(why, credentials.setBy);
   }
   return undefined;
 }

@@ -27,7 +27,7 @@ export function examineLogin(state: FabricState, tpg: Tpg, comer: Comer): Verdic
     ...acl,
   ];
   if (acl.some(({ outcome }) => outcome === 'refuses')) return entered;
-  return [...entered, ...chapVerdicts(state, tpg, tpg.acls.get(initiatorName))];
+  return [...entered, ...chapVerdicts(state, tpg, tpg.acls.get(initiatorName), comer)];
 }
 
 function accessVerdict(
@@ -99,13 +99,13 @@ function limitVerdict({ connections }: Comer): Verdict {
   return { rule: 'limits', outcome: isFull ? 'refuses' : 'passes', says, ...(isFull && { mend: 'sessions' }) };
 }
 
-function chapVerdicts(state: FabricState, tpg: Tpg, acl: NodeAcl | undefined): Verdict[] {
-  const credentials = credentialsOf(state, tpg, acl);
-  const { owner, accounts, auth } = credentials;
+function chapVerdicts(state: FabricState, tpg: Tpg, acl: NodeAcl | undefined, { date }: Comer): Verdict[] {
+  const credentials = credentialsOf(state, tpg, acl, date);
+  const { owner, accounts, auth, setBy } = credentials;
   const nobody = whyNobodyCan(credentials);
   const rule = 'chap';
   if (nobody !== undefined)
-    return [{ rule, outcome: 'refuses', says: nobody, mend: `${owner} set auth userid=NAME password=SECRET` }];
+    return [{ rule, outcome: 'refuses', says: nobody, mend: `${setBy} userid=NAME password=SECRET` }];
   const methods = methodsOf(credentials);
   if (methods.length === 0)
     return [
@@ -115,7 +115,7 @@ function chapVerdicts(state: FabricState, tpg: Tpg, acl: NodeAcl | undefined): V
           outcome: 'refuses',
           says: `AuthMethod of ${tpg.path} asks for CHAP, and ${owner} has no userid and password`,
         },
-        mend: `${owner} set auth userid=NAME password=SECRET`,
+        mend: `${setBy} userid=NAME password=SECRET`,
       },
     ];
   const names = [...new Set(accounts.map(({ userid }) => userid))].join(' or ');
@@ -135,7 +135,7 @@ function chapVerdicts(state: FabricState, tpg: Tpg, acl: NodeAcl | undefined): V
       }
     : {
         ...{ rule: 'chap back', outcome: 'depends' },
-        says: `the target cannot prove itself: an initiator that asks for it is refused (${owner} set auth mutual_userid=NAME mutual_password=SECRET)`,
+        says: `the target cannot prove itself: an initiator that asks for it is refused (${setBy} mutual_userid=NAME mutual_password=SECRET)`,
       };
   return [inward, outward];
 }

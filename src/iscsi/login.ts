@@ -336,7 +336,7 @@ export class Login<S extends JoinableSession> {
       tpg: who.tpg,
       acl: who.acl,
       authenticated: who.authentication.proven,
-      oldSecretOf: who.authentication.byOldSecret ? this.#credentials(who.tpg, who.acl).owner : undefined,
+      oldSecretOf: who.authentication.oldSecretOf,
       parameters: who.negotiation.conclude(),
       session: who.session,
       confirm: () => this.confirm(),

@@ -5,7 +5,7 @@ import { backstores } from '../backstore/index.ts';
 import { fabrics } from '../fabric/index.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { Auth } from '../target/auth.ts';
-import { type FabricState, fabricState, type ServingPlace, type Target, type Tpg } from '../target/target.ts';
+import { aclNode, type FabricState, fabricState, type ServingPlace, type Target, type Tpg } from '../target/target.ts';
 import type { Raw } from './raw.ts';
 
 function known<T>(all: ReadonlyMap<string, T>, name: string): T {
@@ -69,13 +69,14 @@ export class Tree {
     for (const target of this.targets()) yield* target.tpgs.values();
   }
 
-  /** The places where CHAP words can be set: discovery, TPGs and ACLs. */
-  *auths(): Generator<{ readonly path: string; readonly auth: Auth }> {
-    for (const { fabric, discoveryAuth } of this.fabrics.values())
-      yield { path: `/${fabric.name} discovery_auth`, auth: discoveryAuth };
+  /** The places where CHAP words can be set: discovery, TPGs and ACLs, each with the line that shows the words. */
+  *auths(): Generator<{ readonly path: string; readonly auth: Auth; readonly shownBy: string }> {
+    for (const { fabric, discoveryAuth: auth } of this.fabrics.values())
+      yield { path: `/${fabric.name} discovery_auth`, auth, shownBy: `/${fabric.name} get discovery_auth` };
     for (const { path, auth, acls } of this.tpgs()) {
-      yield { path, auth };
-      for (const acl of acls.values()) yield { path: `${path}/acls/${acl.wwn}`, auth: acl.auth };
+      yield { path, auth, shownBy: `${path} get auth` };
+      for (const acl of acls.values())
+        yield { path: `${path}/acls/${acl.wwn}`, auth: acl.auth, shownBy: `${aclNode(acl)} get auth` };
     }
   }
 

@@ -8,6 +8,7 @@ import { admitsWithoutAcl, lunsOf } from '../target/access.ts';
 import { isMutual, letsIn } from '../target/auth.ts';
 import type { SessionInfo } from '../target/service.ts';
 import {
+  aclNode,
   type Lun,
   type NodeAcl,
   type Portal,
@@ -158,7 +159,7 @@ export class InventoryRows {
   initiator(tpg: Tpg, name: string, acl: NodeAcl | undefined): InitiatorRow {
     const sessions = this.sessionsAt(tpg).filter((one) => one.initiatorWwn === name && one.acl === (acl !== undefined));
     return {
-      path: acl ? `${tpg.path}/acls/${acl.tag || acl.wwn}` : tpg.path,
+      path: acl ? aclNode(acl) : tpg.path,
       name,
       target: tpg.target.wwn,
       tpg: tpg.tag,

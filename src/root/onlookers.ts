@@ -47,6 +47,7 @@ export class Onlookers {
   }
 
   changed(operations: readonly Operation[], part: PartOfChange): void {
+    this.oldSecrets.changed(operations);
     for (const one of this.#all) one.changed?.(operations, part);
   }
 

@@ -7,8 +7,9 @@ import { serviceOf } from '../fabric/index.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { bareName, leftBy } from '../scsi/unit-hold.ts';
 import { admitsWithoutAcl, hasOwnNexus, lunsOf, mappingsOf, viewOf, whyDisabled } from '../target/access.ts';
-import type { SessionInfo, Verdict } from '../target/service.ts';
+import type { Comer, SessionInfo, Verdict } from '../target/service.ts';
 import {
+  aclNode,
   type FabricState,
   type Lun,
   type NodeAcl,
@@ -117,13 +118,13 @@ async function walk(
   const connections = connectionsBeside(root, tpg.target);
   const comer = { initiatorName, address, connections, date: Date.now() };
   const examined = await serviceOf(state.fabric)?.examine?.(state, tpg, comer);
-  const onTheWay = examined && [portals(root, tpg), ...examined, ...oldSecret(tpg, initiatorName, oldSecrets)];
+  const onTheWay = examined && [portals(root, tpg), ...examined, ...oldSecret(tpg, comer, oldSecrets)];
   const verdicts = [serving(root), ...(onTheWay ?? ownNexus(tpg))];
   const refusedBy = verdicts.find(({ outcome }) => outcome === 'refuses');
   if (refusedBy) return { path: tpg.path, verdicts, luns: [], refusedBy };
   const acl = tpg.acls.get(hasOwnNexus(tpg) ? tpg.nexusWwn : initiatorName);
   const luns = lunsOf(tpg, acl).flatMap((number) => lunVerdict(root, tpg, acl, number, initiatorName) ?? []);
-  const seen = lunsSeen(tpg, acl, luns.length, initiatorName);
+  const seen = lunsSeen(tpg, acl, luns.length);
   return {
     path: tpg.path,
     verdicts: [...verdicts, seen],
@@ -133,11 +134,11 @@ async function walk(
 }
 
 /** The verdict of an old secret that is still taken; none where there is none. */
-function oldSecret({ acls, auth, path }: Tpg, initiatorName: string, uses: OldSecretUses): Verdict[] {
+function oldSecret({ acls, auth, path }: Tpg, { initiatorName, date }: Comer, uses: OldSecretUses): Verdict[] {
   const acl = acls.get(initiatorName);
-  const [owner, words] = acl ? [`${path}/acls/${acl.wwn}`, acl.auth] : [path, auth];
-  const says = uses.describe(owner, words);
-  return says === undefined ? [] : [{ rule: 'old secret', outcome: 'passes', says: `${says} (${owner} end_overlap)` }];
+  const [owner, words, node] = acl ? [`${path}/acls/${acl.wwn}`, acl.auth, aclNode(acl)] : [path, auth, path];
+  const says = uses.describe(owner, words, date);
+  return says === undefined ? [] : [{ rule: 'old secret', outcome: 'passes', says: `${says} (${node} end_overlap)` }];
 }
 
 function serving({ serving }: Root): Verdict {
@@ -173,13 +174,13 @@ function portals(root: Root, tpg: Tpg): Verdict {
   return { rule, outcome: 'passes', says: `${open.join(', ')}${also}` };
 }
 
-function lunsSeen({ path }: Tpg, acl: NodeAcl | undefined, count: number, initiatorName: string): Verdict {
+function lunsSeen({ path }: Tpg, acl: NodeAcl | undefined, count: number): Verdict {
   const rule = 'luns';
   if (count > 0) return { rule, outcome: 'passes', says: `it sees ${count}` };
   return acl
     ? {
         ...{ rule, outcome: 'refuses', says: `it logs in and sees no disk: its ACL maps no LUN` },
-        mend: `${path}/acls/${acl.tag || initiatorName} create 0 LUN`,
+        mend: `${aclNode(acl)} create 0 LUN`,
       }
     : {
         ...{ rule, outcome: 'refuses', says: `it logs in and sees no disk: ${path} has no LUN` },
@@ -256,8 +257,8 @@ function protections(tpg: Tpg, acl: NodeAcl | undefined, number: number): Obstac
       ? [
           {
             takes: 'writes' as const,
-            says: `it is mapped read-only: ${tpg.path}/acls/${acl.tag || acl.wwn}/mapped_lun${number}`,
-            mend: `${tpg.path}/acls/${acl.tag || acl.wwn}/mapped_lun${number} set attribute write_protect=0`,
+            says: `it is mapped read-only: ${aclNode(acl)}/mapped_lun${number}`,
+            mend: `${aclNode(acl)}/mapped_lun${number} set attribute write_protect=0`,
           },
         ]
       : []),

@@ -105,6 +105,9 @@ export const printPortal = (portal: { address: string; port: number }): string =
 /** The portal in the tree. */
 export const portalPath = (tpg: Tpg, portal: Portal): string => `${tpg.path}/portals/${printPortal(portal)}`;
 
+/** The path of an ACL in the shell, where ACLs with the same tag are one node. Operations name it by the initiator. */
+export const aclNode = ({ tpg, tag, wwn }: NodeAcl): string => `${tpg.path}/acls/${tag || wwn}`;
+
 /** Wishes of a saved file for a portal that this target does not fulfil, since it speaks TCP. Empty where there are none. */
 export const keptOf = ({ iser, offload }: Portal): string => (iser ? 'iser' : offload ? 'offload' : '');
 

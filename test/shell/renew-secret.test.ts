@@ -81,6 +81,32 @@ test('why and doctor name who used it last, and end_overlap is the line that end
   expect(await shell.run(`${acl} end_overlap`)).toContain('E| No old secret is taken here.\n');
 });
 
+test('who used an old secret is forgotten with it, and where nobody is let in by one, nobody is told of it', async () => {
+  await shell.run(`${acl} renew_secret password=${next}`);
+  const detail = { owner: acl, initiator: client };
+  shell.host.onlookers.hearing(() => {})({ level: 'info', event: 'iscsi old secret used', detail });
+  expect(await doctor()).toMatchObject([{ says: expect.stringContaining('used it last') }]);
+  await shell.run(`${acl} renew_secret password=${third}`);
+  expect(await doctor()).toMatchObject([{ says: expect.stringContaining('nobody has used it') }]);
+  await shell.run(`${acl} set auth userid=`);
+  expect(await doctor()).toEqual([]);
+});
+
+test('lines that why names are of nodes that there are, where ACLs are one node by their tag', async () => {
+  await shell.run(`${tpg}/acls tag ${client} hosts`);
+  const group = `${tpg}/acls/hosts`;
+  await shell.run(`${group} renew_secret password=${next}`, `${tpg}/portals create 127.0.0.1`);
+  const rules = async () => {
+    const answer = JSON.parse(await shell.run(`why ${client} ${iqn} --json`));
+    return answer.data.walks[0].verdicts as { rule: string; says: string; mend?: string }[];
+  };
+  const find = async (rule: string) => (await rules()).find((one) => one.rule === rule)!;
+  expect((await find('old secret')).says).toContain(`(${group} end_overlap)`);
+  expect((await find('chap back')).says).toContain(`(${group} set auth mutual_userid=`);
+  await shell.run(`${group} set auth userid= password=`);
+  expect((await find('chap')).mend).toBe(`${group} set auth userid=NAME password=SECRET`);
+});
+
 test('secrets are in the saved file beside the keys of LIO, and in no answer, difference, log or audit', async () => {
   const said = await shell.run(
     `${acl} renew_secret password=${next} overlap=7d`,
