@@ -18,34 +18,79 @@ export type Ask = (question: string) => Promise<string>;
 export function tgtSetupLun(
   words: readonly string[],
   environment: NodeJS.ProcessEnv,
-  { say, complain }: Streams,
+  streams: Streams,
   ask: Ask,
 ): Promise<number> {
+  return toItsEnd(async () => {
+    const { wanted, addresses } = readWords(words, streams);
+    const setup = new Setup(wanted, environment, streams);
+    const target = await setup.target(ask);
+    await setup.unit(target);
+    await setup.access(target, addresses);
+  });
+}
+
+/** What the options ask for. */
+interface Wanted {
+  readonly device: string;
+  readonly type: string;
+  readonly name: string;
+  readonly driver: string;
+  readonly port: string | undefined;
+  readonly blockSize: string | undefined;
+}
+
+/** The target that gets the disk. */
+interface Target {
+  readonly tid: number;
+  /** Whether it was made for the disk: it goes again when the disk cannot be had. */
+  readonly isNew: boolean;
+  readonly luns: readonly number[];
+  readonly rules: readonly string[];
+}
+
+/** @throws ToolEnded after the usage, or after what is wrong with the words */
+function readWords(
+  words: readonly string[],
+  { say, complain }: Streams,
+): { wanted: Wanted; addresses: readonly string[] } {
   const fail = (text: string): never => {
     say(`Error: ${text}\n`);
     throw new ToolEnded(1);
   };
-  return toItsEnd(async () => {
-    const { found, words: addresses, problem } = getopt(words, [], 'd:n:b:B:t:hC:');
-    const options = new Map(found);
-    if (words.length === 0 || options.has('h')) {
-      say(usage);
-      throw new ToolEnded(1);
-    }
-    if (problem !== undefined) complain(`tgt-setup-lun: ${problem}\n`);
-    const [device = '', type = '', name = ''] = ['d', 'b', 'n'].map((letter) => options.get(letter));
-    const [driver = 'iscsi', port, blockSize] = ['t', 'C', 'B'].map((letter) => options.get(letter));
-    if (device === '' && type !== 'null') fail('a device is mandatory');
-    if (name === '') fail('target name is mandatory');
-    const tgtadm = new Tgtadm(environment, complain);
-    const begin = [...(port === undefined ? [] : ['-C', port]), '--lld', driver];
-    const run = async (...more: string[]) => {
-      const { status, output, error } = await tgtadm.run([...begin, ...more]);
-      say(output);
-      complain(error);
-      return status === 0;
-    };
-    const { status, output } = await tgtadm.run([...begin, '--op', 'show', '--mode', 'target']);
+  const { found, words: addresses, problem } = getopt(words, [], 'd:n:b:B:t:hC:');
+  const options = new Map(found);
+  if (words.length === 0 || options.has('h')) {
+    say(usage);
+    throw new ToolEnded(1);
+  }
+  if (problem !== undefined) complain(`tgt-setup-lun: ${problem}\n`);
+  const [device = '', type = '', name = ''] = ['d', 'b', 'n'].map((letter) => options.get(letter));
+  const [driver = 'iscsi', port, blockSize] = ['t', 'C', 'B'].map((letter) => options.get(letter));
+  if (device === '' && type !== 'null') fail('a device is mandatory');
+  if (name === '') fail('target name is mandatory');
+  return { wanted: { device, type, name, driver, port, blockSize }, addresses };
+}
+
+/** The steps of the tool, in its order. Each one throws ToolEnded when it gives up. */
+class Setup {
+  readonly #wanted: Wanted;
+  readonly #streams: Streams;
+  readonly #tgtadm: Tgtadm;
+  readonly #begin: readonly string[];
+
+  constructor(wanted: Wanted, environment: NodeJS.ProcessEnv, streams: Streams) {
+    this.#wanted = wanted;
+    this.#streams = streams;
+    this.#tgtadm = new Tgtadm(environment, streams.complain);
+    this.#begin = [...(wanted.port === undefined ? [] : ['-C', wanted.port]), '--lld', wanted.driver];
+  }
+
+  /** The target with the name, which is made if need be. */
+  async target(ask: Ask): Promise<Target> {
+    const { say } = this.#streams;
+    const { name, driver, port } = this.#wanted;
+    const { status, output } = await this.#tgtadm.run([...this.#begin, '--op', 'show', '--mode', 'target']);
     if (status !== 0) {
       say('tgtd is not running\nExiting...\n');
       throw new ToolEnded(1);
@@ -58,39 +103,39 @@ export function tgtSetupLun(
     if (there) {
       say(`Error: target named ${wwn} already exists\n`);
       if ((await ask('Add a new lun to the existing target? (yes/NO): ')) !== 'yes') throw new ToolEnded(1);
+      return { tid: there.tid, isNew: false, luns: there.luns, rules: there.rules };
     }
-    const tid =
-      there?.tid ??
-      firstFree(
-        1,
-        targets.map((one) => one.tid),
-      );
-    if (!there) {
-      say(`Creating new target (name=${wwn}, tid=${tid})\n`);
-      if (!(await run('--op', 'new', '--mode', 'target', '--tid', String(tid), '-T', wwn)))
-        fail(`failed to create target (name=${wwn}, tid=${tid})`);
-    }
-    /** Gives up; a target that was made for the disk is removed again. */
-    const giveUp = async (text: string) => {
-      say(`Error: ${text}\n`);
-      if (there) throw new ToolEnded(1);
-      say(`Deleting new target, tid=${tid}\n`);
-      if (!(await run('--op', 'delete', '--mode', 'target', '--tid', String(tid))))
-        say(`Error: failed to delete target, tid=${tid}\n`);
+    const taken = targets.map((one) => one.tid);
+    const tid = firstFree(1, taken);
+    say(`Creating new target (name=${wwn}, tid=${tid})\n`);
+    if (!(await this.#run('new', 'target', '--tid', String(tid), '-T', wwn))) {
+      say(`Error: failed to create target (name=${wwn}, tid=${tid})\n`);
       throw new ToolEnded(1);
-    };
-    const lun = firstFree(0, there?.luns ?? [0]);
-    say(`Adding a logical unit (${device}) to target, tid=${tid}\n`);
+    }
+    return { tid, isNew: true, luns: [0], rules: [] };
+  }
+
+  /** Adds the disk as the next LUN. */
+  async unit(target: Target): Promise<void> {
+    const { say } = this.#streams;
+    const { device, type, blockSize } = this.#wanted;
+    const lun = firstFree(0, target.luns);
+    say(`Adding a logical unit (${device}) to target, tid=${target.tid}\n`);
     if (type !== '') say(`Setting backing store type: ${type}\n`);
     const store = [
       ...(device === '' ? [] : ['-b', device]),
       ...(type === '' ? [] : ['-E', type]),
       ...(blockSize === undefined ? [] : ['--blocksize', blockSize]),
     ];
-    const unit = ['--op', 'new', '--mode', 'logicalunit', '--tid', String(tid), '--lun', String(lun), ...store];
-    if (!(await run(...unit))) await giveUp(`failed to add a logical unit (${device}) to target, tid=${tid}`);
-    const bind = (address: string) => run('--op', 'bind', '--mode', 'target', '--tid', String(tid), '-I', address);
-    const isLetIn = (address: string) => there?.rules.includes(address) ?? false;
+    if (!(await this.#run('new', 'logicalunit', '--tid', String(target.tid), '--lun', String(lun), ...store)))
+      await this.#giveUp(target, `failed to add a logical unit (${device}) to target, tid=${target.tid}`);
+  }
+
+  /** Lets the addresses in, or without any, everybody. */
+  async access(target: Target, addresses: readonly string[]): Promise<void> {
+    const { say } = this.#streams;
+    const bind = (address: string) => this.#run('bind', 'target', '--tid', String(target.tid), '-I', address);
+    const isLetIn = (address: string) => target.rules.includes(address);
     if (addresses.length > 0) {
       say(`Accepting connections from ${addresses.join(' ')}\n`);
       for (const address of addresses)
@@ -98,13 +143,32 @@ export function tgtSetupLun(
           say(`Error: could not assign initiator ${address} to the target\n`);
     } else if (!isLetIn('ALL')) {
       say('Accepting connections from all initiators\n');
-      if (!(await bind('ALL'))) await giveUp('failed to set access for all initiators');
+      if (!(await bind('ALL'))) await this.#giveUp(target, 'failed to set access for all initiators');
     }
-  });
+  }
+
+  /** A target that was made for the disk is removed again. */
+  async #giveUp({ tid, isNew }: Target, text: string): Promise<never> {
+    const { say } = this.#streams;
+    say(`Error: ${text}\n`);
+    if (!isNew) throw new ToolEnded(1);
+    say(`Deleting new target, tid=${tid}\n`);
+    if (!(await this.#run('delete', 'target', '--tid', String(tid))))
+      say(`Error: failed to delete target, tid=${tid}\n`);
+    throw new ToolEnded(1);
+  }
+
+  /** @returns whether tgtadm did it */
+  async #run(op: string, mode: string, ...more: readonly string[]): Promise<boolean> {
+    const { status, output, error } = await this.#tgtadm.run([...this.#begin, '--op', op, '--mode', mode, ...more]);
+    this.#streams.say(output);
+    this.#streams.complain(error);
+    return status === 0;
+  }
 }
 
-const firstFree = (from: number, taken: readonly number[]): number => {
+function firstFree(from: number, taken: readonly number[]): number {
   let free = from;
   while (taken.includes(free)) free += 1;
   return free;
-};
+}

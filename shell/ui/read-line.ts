@@ -19,49 +19,66 @@ interface Look {
   readonly completion: LineCompletion;
 }
 
+/** Asks the session about a line when the person pauses, and draws again if the line is still the same. */
+class Looker {
+  readonly #client: InteractiveShell['client'];
+  readonly #draw: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  /** The line on the screen. */
+  line: Line = EMPTY_LINE;
+  /** The last answer, of this line or of an earlier one. */
+  look: Look | undefined;
+
+  constructor(client: InteractiveShell['client'], draw: () => void) {
+    this.#client = client;
+    this.#draw = draw;
+  }
+
+  soon(): void {
+    clearTimeout(this.#timer);
+    const at = this.line;
+    if (at.text === '' || this.look?.at === at) return;
+    this.#timer = setTimeout(async () => {
+      const completion = await candidatesFor(this.#client, at);
+      if (this.line !== at || this.#timer === undefined) return;
+      this.look = { at, completion };
+      this.#draw();
+    }, LOOK_WAIT_MS);
+  }
+
+  /** Drops the answer to the last question: the line changes, or a menu has the screen. */
+  noMore(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}
+
 /**
  * Reads a line, which is left on the screen behind its prompt and added to the history; null when the terminal is gone. Ctrl-D on an
  * empty line is `exit`.
  */
 export async function readLine(shell: InteractiveShell): Promise<string | null> {
   const { tty, view, client, history } = shell;
-  let line = EMPTY_LINE;
-  let look: Look | undefined;
-  let timer: NodeJS.Timeout | undefined;
   const lines = history.preferring(client.state.path);
-  const draw = (): string => {
-    const suggested = view.color ? suggestion(line, lines) || offered(line, look) : '';
+  // Without colours a suggestion could not be told from typed text.
+  const suggest = () => (view.color ? suggestion(looker.line, lines) || offered(looker.line, looker.look) : '');
+  const draw = () => {
+    const { line, look } = looker;
+    const suggested = suggest();
     const { note, unknown } = look?.at === line ? look.completion : {};
     const shown = { prompt: client.state.prompt, text: line.text, cursor: line.cursor, suggestion: suggested };
     if (!tty.busy) view.show({ line: { ...shown, unknown: view.color ? unknown : undefined }, note });
-    return suggested;
   };
-  /** Asks the session, when the person pauses, and draws again if the line is still the same. */
-  const lookSoon = () => {
-    clearTimeout(timer);
-    const at = line;
-    if (at.text === '' || look?.at === at) return;
-    timer = setTimeout(async () => {
-      const completion = await candidatesFor(client, at);
-      if (line !== at || timer === undefined) return;
-      look = { at, completion };
-      draw();
-    }, LOOK_WAIT_MS);
-  };
-  /** Drops the answer to the last question: the line changes, or a menu has the screen. */
-  const lookNoMore = () => {
-    clearTimeout(timer);
-    timer = undefined;
-  };
+  const looker = new Looker(client, draw);
   const leave = (text: string) => view.commit(client.state.prompt + showLine(text).text);
   for (;;) {
-    // Without colours a suggestion could not be told from typed text.
     draw();
-    lookSoon();
+    looker.soon();
     const key = await tty.take();
-    lookNoMore();
+    looker.noMore();
     if (!key) return null;
-    const suggested = view.color ? suggestion(line, lines) || offered(line, look) : '';
+    const { line } = looker;
+    const suggested = suggest();
     switch (key.chord) {
       case 'return':
         await leave(line.text);
@@ -69,16 +86,16 @@ export async function readLine(shell: InteractiveShell): Promise<string | null> 
         return line.text;
       case 'C-c':
         await leave(line.text);
-        line = EMPTY_LINE;
+        looker.line = EMPTY_LINE;
         continue;
       case 'C-l':
         view.clear();
         continue;
       case 'tab':
-        line = await completeTyped(shell, line);
+        looker.line = await completeTyped(shell, line);
         continue;
       case 'C-r':
-        line = await searchHistory(shell, line);
+        looker.line = await searchHistory(shell, line);
         continue;
       case 'C-d':
         if (line.text !== '') break;
@@ -91,7 +108,7 @@ export async function readLine(shell: InteractiveShell): Promise<string | null> 
     }
     const taken = suggested === '' ? undefined : ACCEPTS[key.chord];
     const next = taken ? acceptSuggestion(line, suggested, taken) : editLine(line, key, history.lines);
-    if (next) line = next;
+    if (next) looker.line = next;
     else tty.bell();
   }
 }

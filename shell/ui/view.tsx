@@ -1,7 +1,7 @@
 /** The screen as the rest of the shell uses it: it shows a picture, prints above it, and gets out of the way. Loads Ink. */
 
 import { type Instance, render, useApp, useStdout } from 'ink';
-import { useLayoutEffect } from 'react';
+import { type ReactElement, useLayoutEffect } from 'react';
 import { type Frame, Screen } from './Screen.tsx';
 import { type TtyOutput, VirtualTty } from './tty.ts';
 
@@ -50,15 +50,7 @@ export function openView(output: TtyOutput, color: boolean): View {
     }, [write, suspendTerminal]);
     return <Screen frame={shown} />;
   }
-  // Ink reads no keys: it gets a terminal on which nothing is ever typed.
-  const ink: Instance = render(<Root shown={frame} />, {
-    stdout: output,
-    stdin: new VirtualTty() as unknown as NodeJS.ReadStream,
-    exitOnCtrlC: false,
-    patchConsole: false,
-    interactive: true,
-    maxFps: FRAMES_PER_SECOND,
-  });
+  const ink = open(<Root shown={frame} />, output);
 
   const draw = () => ink.rerender(<Root shown={frame.line ? frame : { ...frame, tail }} />);
   const print = (text: string) => {
@@ -108,4 +100,16 @@ export function openView(output: TtyOutput, color: boolean): View {
       if (tail !== '') output.write(tail);
     },
   };
+}
+
+function open(root: ReactElement, output: TtyOutput): Instance {
+  return render(root, {
+    stdout: output,
+    // Ink reads no keys: it gets a terminal on which nothing is ever typed.
+    stdin: new VirtualTty() as unknown as NodeJS.ReadStream,
+    exitOnCtrlC: false,
+    patchConsole: false,
+    interactive: true,
+    maxFps: FRAMES_PER_SECOND,
+  });
 }
