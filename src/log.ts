@@ -162,7 +162,7 @@ export const logEvents = {
     level: 'info',
     doc: 'A portal is drained: nobody logs in through it any more, and those `connections` were asked to log out.',
   },
-  'iscsi portal drained': { level: 'info', doc: 'The last initiator that came through a drained portal has gone.' },
+  'iscsi portal drained': { level: 'info', doc: 'Nobody who came through a drained portal is here, or here any more.' },
   'iscsi login': { level: 'info', doc: 'An initiator has logged in.' },
   'iscsi old secret used': {
     level: 'info',

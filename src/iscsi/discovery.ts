@@ -45,16 +45,20 @@ const isName = (text: string): boolean => /^(iqn|eui|naa)\../.test(text);
 /** Describes a target. A target out of a saved file may have a name that no initiator can say: such a target is left out. */
 function describe(target: Target, asker: Asker): Pair[] {
   if (!isText(target.wwn)) return [];
-  const shown = [...target.tpgs.values()].filter((tpg) => isShown(tpg, asker) && !isDrained(tpg));
-  const addresses = shown.flatMap((tpg) => openPortals(tpg).flatMap((portal) => addressOf(tpg, portal, asker)));
-  return shown.length === 0 ? [] : [['TargetName', target.wwn], ...addresses];
+  const shown = [...target.tpgs.values()].filter((tpg) => isShown(tpg, asker)).map((tpg) => addressesOf(tpg, asker));
+  const open = shown.filter((addresses) => addresses !== undefined);
+  return open.length === 0 ? [] : [['TargetName', target.wwn], ...open.flat()];
 }
 
-/** The portals to which initiators may come. */
-const openPortals = ({ portals }: Tpg): Portal[] => portals.filter(({ drain }) => drain === '');
-
-/** Whether nobody can come to a TPG because all of its portals are drained: without an address, an initiator would try the one it has. */
-const isDrained = (tpg: Tpg): boolean => tpg.portals.length > 0 && openPortals(tpg).length === 0;
+/**
+ * The addresses of a TPG. Undefined: nobody can come, because every portal that is here is drained; without an address, an initiator would
+ * try the one that it has.
+ */
+function addressesOf(tpg: Tpg, asker: Asker): Pair[] | undefined {
+  const open = tpg.portals.filter(({ drain }) => drain === '');
+  const addresses = open.flatMap((portal) => addressOf(tpg, portal, asker));
+  return addresses.length === 0 && open.length < tpg.portals.length ? undefined : addresses;
+}
 
 /**
  * Whether an initiator is shown a TPG. In LIO, demo_mode_discovery shows a TPG also to initiators that access would not admit; in tgt, an

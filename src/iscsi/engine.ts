@@ -33,7 +33,7 @@ class IscsiEngine implements FabricEngine, ConnectionHost {
     this.log = context.log;
     this.#context = context;
     this.#drains = new Drains(this, (target) => context.serves(target));
-    this.#connections = new Connections(context.log, () => this.#drains.look());
+    this.#connections = new Connections(context.log, () => this.#drains.tick());
   }
 
   now(): number {

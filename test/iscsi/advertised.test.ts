@@ -3,6 +3,7 @@
 import { expect, it } from 'vitest';
 import { sendTargets } from '../../src/iscsi/discovery.ts';
 import { redirectionOf } from '../../src/iscsi/redirection.ts';
+import type { Portal } from '../../src/target/target.ts';
 import { ownShell, type TestShell } from '../support/own-shell.ts';
 
 const iqn = 'iqn.2003-01.org.example:t';
@@ -21,20 +22,23 @@ async function open(): Promise<TestShell> {
   return shell;
 }
 
-const told = () => {
+const addresses = () => told().filter((text) => !text.startsWith('TargetName'));
+
+/** @param boundPort the port of each portal that is here */
+const told = (boundPort: (portal: Portal) => number | undefined = () => 3261): string[] => {
   const asker = { initiatorName: 'iqn.1994-05.com.redhat:c', address: '10.1.2.3', localAddress: '172.17.0.2' };
   const pairs = sendTargets(
     shell.host.root.tree.fabrics.get('iscsi')!,
-    { ...asker, date: 0, boundPort: () => 3261 },
+    { ...asker, date: 0, boundPort },
     'All',
     undefined,
   );
-  return pairs?.flatMap(([key, value]) => (key === 'TargetAddress' ? [value] : []));
+  return (pairs ?? []).map(([key, value]) => (key === 'TargetAddress' ? value : `${key}=${value}`));
 };
 
 it('discovery names it, with the port that it listens on where none is said', async () => {
   await open();
-  expect(told()).toEqual(['172.17.0.2:3261,1']);
+  expect(addresses()).toEqual(['172.17.0.2:3261,1']);
   for (const [advertised, address] of [
     ['192.0.2.9', '192.0.2.9:3261,1'],
     ['192.0.2.9:13260', '192.0.2.9:13260,1'],
@@ -43,11 +47,22 @@ it('discovery names it, with the port that it listens on where none is said', as
     ['storage.example.org', 'storage.example.org:3261,1'],
   ]) {
     await shell.run(`${portal} set attribute advertised=${advertised}`);
-    expect(told()).toEqual([address]);
+    expect(addresses()).toEqual([address]);
   }
   expect(await shell.run(`${portal} set attribute advertised=1.2.3`)).toContain(
     "'1.2.3' is no ADDRESS or ADDRESS:PORT",
   );
+});
+
+it('a gateway whose portals are drained does not name the target: the initiator would come back to it', async () => {
+  await open();
+  await shell.run(`${tpg}/portals create 10.0.0.9 3262`, `${portal} set attribute drain=refuse`);
+  shell.host.root.tree.place.gateway = 1;
+  expect(told((one) => (one.address === '0.0.0.0' ? 3261 : undefined))).toEqual([]);
+  expect(told((one) => (one.address === '0.0.0.0' ? undefined : 3262))).toEqual([
+    `TargetName=${iqn}`,
+    expect.stringMatching(/^10\.0\.0\.9:3262,/),
+  ]);
 });
 
 it('is saved, compared, undone, exported, and goes with its portal', async () => {
@@ -57,10 +72,10 @@ it('is saved, compared, undone, exported, and goes with its portal', async () =>
   expect(await shell.run(`${portal} status`)).toBe(`Status for ${portal}: as 192.0.2.9\n`);
   expect(await shell.run('export yaml')).toContain('advertised: 192.0.2.9');
   await shell.run('/ saveconfig', `${tpg}/portals delete 0.0.0.0 3261`, 'undo');
-  expect(told()).toEqual(['192.0.2.9:3261,1']);
+  expect(addresses()).toEqual(['192.0.2.9:3261,1']);
   await shell.close();
   shell = await ownShell({ directory: shell.directory });
-  expect(told()).toEqual(['192.0.2.9:3261,1']);
+  expect(addresses()).toEqual(['192.0.2.9:3261,1']);
 });
 
 it('an initiator that has come to the address that a redirection names, under the advertised name, is let in', async () => {
