@@ -15,6 +15,9 @@ export interface Mount {
 /** The way in which a boot starts tcli. `written`: a unit is there, and nothing asks for it. */
 export type BootStart = 'enabled' | 'written' | 'absent';
 
+/** Whether a boot mounts a file system, and when, as tcli sees it. */
+type AtBoot = 'before' | 'perhaps later' | 'not at all';
+
 /** The options in fstab(5) of a file system for which a boot does not wait. */
 const unwaited = ['noauto', 'nofail', '_netdev', 'x-systemd.automount'];
 
@@ -22,7 +25,9 @@ const unwaited = ['noauto', 'nofail', '_netdev', 'x-systemd.automount'];
 const selfMounting = ['zfs', 'autofs', 'overlay', 'rootfs', 'tmpfs', 'ramfs', 'devtmpfs', 'squashfs'];
 
 const systemUnits = 'etc/systemd/system';
-const packagedUnits = ['usr/lib/systemd/system', 'lib/systemd/system'];
+const packagedUnits = ['usr/local/lib/systemd/system', 'usr/lib/systemd/system', 'lib/systemd/system'];
+/** systemd.unit(5): units that generators made at this boot, and will make at the next. */
+const generatedUnits = ['run/systemd/generator.early', 'run/systemd/generator', 'run/systemd/generator.late'];
 const unitNames = ['tcli.service', 'tcli.socket', 'tcli-files.service'];
 
 /** A machine as its files say it is. */
@@ -31,6 +36,9 @@ export class Machine {
   readonly addresses: readonly string[];
   readonly #root: string;
   #mounts: readonly Mount[] | undefined;
+  /** The names under /dev/disk/by-id by what they lead to, the shortest first. */
+  #lastingNames: ReadonlyMap<string, string[]> | undefined;
+  readonly #atBoot = new Map<string, AtBoot>();
 
   /** @param root the directory in which its files are */
   constructor(root = '/', addresses: readonly string[] = ownAddresses()) {
@@ -58,7 +66,13 @@ export class Machine {
   }
 
   /** Whether a boot mounts it, and before it starts tcli. */
-  atBoot({ point, type }: Mount): 'before' | 'perhaps later' | 'not at all' {
+  atBoot(mount: Mount): AtBoot {
+    const known = this.#atBoot.get(mount.point) ?? this.#lookAtBoot(mount);
+    this.#atBoot.set(mount.point, known);
+    return known;
+  }
+
+  #lookAtBoot({ point, type }: Mount): AtBoot {
     if (point === '/' || selfMounting.includes(type)) return 'before';
     const line = this.#read('etc/fstab')
       .split('\n')
@@ -66,19 +80,21 @@ export class Machine {
       .find(([device = '', where]) => !device.startsWith('#') && where !== undefined && plain(where) === point);
     if (line)
       return (line[3] ?? '').split(',').some((option) => unwaited.includes(option)) ? 'perhaps later' : 'before';
-    // systemd.unit(5): a slash is a dash there, and a dash is escaped.
-    const unit = `${point.slice(1).replaceAll('-', '\\x2d').replaceAll('/', '-')}.mount`;
-    const folders = [systemUnits, ...packagedUnits];
+    const unit = `${point.slice(1).split('/').map(unitWord).join('-')}.mount`;
+    const folders = [systemUnits, ...packagedUnits, ...generatedUnits];
     return folders.some((folder) => existsSync(this.#at(folder, unit))) ? 'before' : 'not at all';
   }
 
   /** The names of a device that stay with it, the shortest first. */
-  lastingNamesOf(device: string): string[] {
+  lastingNamesOf(device: string): readonly string[] {
     const folder = this.#at('dev/disk/by-id');
-    return namesIn(folder)
-      .filter((name) => realPath(join(folder, name)) === realPath(device))
-      .map((name) => join(folder, name))
-      .sort((a, b) => a.length - b.length);
+    this.#lastingNames ??= Map.groupBy(
+      namesIn(folder)
+        .map((name) => join(folder, name))
+        .sort((a, b) => a.length - b.length),
+      realPath,
+    );
+    return this.#lastingNames.get(realPath(device)) ?? [];
   }
 
   /** Whether a boot starts tcli with the configuration of root, or of a user. */
@@ -112,11 +128,7 @@ export class Machine {
     );
     return files.some((name) => {
       const text = /\.(?:service|conf)$/.test(name) ? this.#read(join(systemUnits, name)) : '';
-      return (
-        text.includes(`TCLI_HOME=${directory}`) ||
-        text.includes(`--home ${directory}`) ||
-        text.includes(`--home=${directory}`)
-      );
+      return text.split('\n').some((line) => !/^\s*[#;]/.test(line) && namesAsHome(line, directory));
     });
   }
 
@@ -145,6 +157,15 @@ const userUnits = ({ saveFile }: Home) => {
   return { enabled: own, written: [own, join(homedir(), '.local/share/systemd/user'), '/usr/lib/systemd/user'] };
 };
 
+/** Whether a line of a unit names a directory as tcli's home: the whole of a word, with quotes around it or not. */
+const namesAsHome = (line: string, directory: string): boolean =>
+  ['TCLI_HOME=', '--home=', '--home '].some((before) =>
+    line.split(before).some((text, at) => {
+      const word = text.trimStart().replace(/^["']/, '');
+      return at > 0 && word.startsWith(directory) && /^\/?(?:["'\s]|$)/.test(word.slice(directory.length));
+    }),
+  );
+
 const isThere = (folder: string, name: string): boolean => namesIn(folder).includes(name);
 
 function namesIn(folder: string): string[] {
@@ -162,6 +183,13 @@ function realPath(path: string): string {
     return path;
   }
 }
+
+/** systemd.unit(5): a slash of a path is a dash in the name of its unit, and other signs are in hexadecimal digits. */
+const unitWord = (word: string): string =>
+  Array.from(Buffer.from(word), (byte) => {
+    const sign = String.fromCharCode(byte);
+    return /[\w:.]/.test(sign) ? sign : `\\x${byte.toString(16).padStart(2, '0')}`;
+  }).join('');
 
 /** Blanks are octal in the tables of mounts. */
 const plain = (text: string) =>

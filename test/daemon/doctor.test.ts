@@ -7,8 +7,8 @@ import { expect, it, onTestFinished } from 'vitest';
 import { doctorChecks, examineHost } from '../../src/daemon/doctor.ts';
 import { Machine } from '../../src/daemon/machine.ts';
 import { needs } from '../support/needs.ts';
+import { ownShell } from '../support/own-shell.ts';
 import { attachLoopDevice, detachLoopDevice } from '../support/scratch.ts';
-import { openShell, removeHome } from '../support/shell.ts';
 import { iqn, temporaryDirectory } from '../support/tcli.ts';
 
 /** Files of a machine, by path; the content '/' makes a folder. */
@@ -18,12 +18,8 @@ const systemd: Files = { 'run/systemd/system': '/' };
 const mountLine = (point: string, type: string) => `36 35 98:0 / ${point} rw,noatime shared:1 - ${type} /dev/root rw\n`;
 
 async function disk() {
-  const shell = await openShell();
+  const shell = await ownShell();
   const folder = temporaryDirectory('/var/tmp');
-  onTestFinished(async () => {
-    await shell.close();
-    removeHome(shell.directory);
-  });
   const medium = join(folder, 'disk0.img');
   writeFileSync(medium, Buffer.alloc(1 << 20));
   const run = async (...lines: string[]) => expect(await shell.run(...lines)).not.toContain('E| ');
@@ -62,8 +58,20 @@ it('boot: a home of its own has to be named by a unit', async () => {
       mend: `systemctl edit tcli.service, and there: [Service] Environment=TCLI_HOME=${home}`,
     },
   ]);
-  const drop = { 'etc/systemd/system/tcli.service.d/home.conf': `[Service]\nEnvironment=TCLI_HOME=${home}\n` };
-  expect(await findings('boot', machine(drop))).toEqual([]);
+  const dropIn = (lines: string) =>
+    findings('boot', machine({ 'etc/systemd/system/tcli.service.d/home.conf': `[Service]\n${lines}\n` }));
+  for (const line of [
+    `# Environment=TCLI_HOME=${home}`,
+    `Environment=TCLI_HOME=${home}2`,
+    `ExecStart=a --home ${home}/b`,
+  ])
+    expect(await dropIn(line)).toHaveLength(1);
+  for (const line of [
+    `Environment=TCLI_HOME=${home}`,
+    `Environment="TCLI_HOME=${home}/"`,
+    `ExecStart=a --home ${home} b`,
+  ])
+    expect(await dropIn(line)).toEqual([]);
 });
 
 it("boot: root's configuration, whose unit is absent, written, or enabled", async () => {
@@ -125,6 +133,15 @@ it.each([
     { level: 'advice', says: expect.stringContaining(says), mend: expect.stringContaining(mend) },
   ]);
   if (type !== 'nfs4') expect(await findings('mounts', machine(line(`UUID=1 POINT ${type} defaults 0 2`)))).toEqual([]);
+});
+
+it('mounts: a unit that a generator made mounts it before tcli starts', async () => {
+  const { folder, machine, findings } = await disk();
+  const point = realpathSync(folder);
+  const files = { ...systemd, 'proc/self/mountinfo': mountLine('/', 'ext4') + mountLine(point, 'xfs') };
+  expect(await findings('mounts', machine(files))).toMatchObject([{ says: expect.stringContaining('nothing mounts') }]);
+  const unit = `${point.slice(1).replaceAll('-', '\\x2d').replaceAll('/', '-')}.mount`;
+  expect(await findings('mounts', machine({ [`run/systemd/generator/${unit}`]: '' }))).toEqual([]);
 });
 
 it('second path: one address of this machine behind a portal for all of them', async () => {
