@@ -23,7 +23,7 @@ const linesShown = 5;
  * machine. Variables of a login or a terminal are left out, and so are secrets that commands are given this way.
  */
 export const followsAlong =
-  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|NODE_(?!OPTIONS)\w+|UV_THREADPOOL_SIZE|SSL_CERT_\w+|CEPH_\w+|TGT_IPC_SOCKET|TCLI_(?:LINGER_US|CONGESTION_CONTROL|IO_URING|FFI|UNPACK))$/;
+  /^(?:PATH|HOME|USER|LOGNAME|SHELL|LANG|LC_\w+|TZ|TMPDIR|XDG_\w+|NODE_(?:COMPILE_CACHE|DEBUG|ENV|EXTRA_CA_CERTS|ICU_DATA|NO_WARNINGS|PATH|TLS_REJECT_UNAUTHORIZED|USE_ENV_PROXY|USE_SYSTEM_CA|V8_COVERAGE)|UV_THREADPOOL_SIZE|SSL_CERT_\w+|CEPH_\w+|TGT_IPC_SOCKET|TCLI_(?:LINGER_US|CONGESTION_CONTROL|IO_URING|FFI|UNPACK))$/;
 
 /** A process that was started. */
 export interface Started {

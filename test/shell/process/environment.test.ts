@@ -29,6 +29,10 @@ it('each variable that the engine reads is inherited by a process that was start
 });
 
 it('a secret that a command was given stays behind', () => {
-  for (const name of ['TCLI_PASSWORD', 'CHAP_SECRET', 'SSH_AUTH_SOCK', 'NODE_OPTIONS'])
+  for (const name of [
+    ...['TCLI_PASSWORD', 'CHAP_SECRET', 'SSH_AUTH_SOCK', 'NODE_OPTIONS'],
+    // npm's ways to give a token.
+    ...['NODE_AUTH_TOKEN', 'NPM_TOKEN', 'npm_config__authToken', 'NPM_CONFIG__AUTH'],
+  ])
     expect(followsAlong.test(name)).toBe(false);
 });
