@@ -259,7 +259,8 @@ export class Ownership {
       if (isOurs) this.#give(null, false, now);
       return;
     }
-    const first = record?.next != null && choice.includes(record.next) ? [record.next] : [];
+    // An initiator that waits at a gateway gets the unit there, and need not move it once another has it.
+    const first = [record?.next, this.#wish?.to].filter((one) => one != null && choice.includes(one));
     const order = [...new Set([...first, ...choice])];
     if (!isOurs && now < this.#freeSince + order.indexOf(this.#me.gateway) * limits.patienceMs) return;
     this.#claim(now, owner && !isOurs ? owner : undefined);

@@ -173,6 +173,21 @@ describe('a move that an initiator asks for', () => {
     expect(await move(here, groupOf('a'))).toBe(true);
   });
 
+  it('is what decides who takes a unit that nobody serves, also where another gateway would be the first to', async () => {
+    const { cluster, here } = await serving();
+    const there = await cluster.gateway('b');
+    cluster.store.put(unitKeys(keys, serial).prefer, 'a');
+    await cluster.pass(1_000);
+    const group = there.gateway.number;
+    here.process.dead = true;
+    const moved = there.gateway.answer(disk, { asks: 'move', group });
+    await cluster.pass(100);
+    // The owner is back at once.
+    const again = await cluster.gateway('a');
+    expect(await cluster.outcome(moved)).toBe(true);
+    expect(again.gateway.units()).toMatchObject([{ owner: 'b', epoch: 2, prefers: 'a' }]);
+  });
+
   it('is known to be refused by a gateway that stood still while its wish came and went', async () => {
     const { cluster, here } = await serving();
     const there = await cluster.gateway('b');
