@@ -107,10 +107,10 @@ export class Custody {
     return this.#found(key)?.value;
   }
 
-  /** Whether a key of units may still hold what was put at a revision; false: it was taken away, or is another value now. */
-  mayHold(key: string, value: string, revision: number): boolean {
+  /** Whether a key of units may still hold what it held at a revision; false: it holds nothing now that `isIt`. */
+  mayHold(key: string, revision: number, isIt: (value: string | undefined) => boolean): boolean {
     const mirror = this.#mirrorOf(key);
-    return !mirror?.covers(revision) || mirror.get(key)?.value === value;
+    return !mirror?.covers(revision) || isIt(mirror.get(key)?.value);
   }
 
   /** The values below a key of units or gateways, as they were not long ago. */

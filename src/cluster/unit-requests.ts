@@ -9,7 +9,7 @@ import type { Custody } from './custody.ts';
 import type { ClusterKeys } from './keys.ts';
 import type { MoveWish } from './owner-record.ts';
 import type { Store } from './store.ts';
-import { unitKeys } from './unit-records.ts';
+import { parseWish, unitKeys } from './unit-records.ts';
 
 export interface UnitRequestsOptions {
   readonly store: Store;
@@ -131,14 +131,38 @@ export class UnitRequests {
     if (isThere()) return true;
     if (!custody.alive.has(to)) return false;
     const { wish } = this.#keysOf(serial);
-    const value = JSON.stringify({ to, by } satisfies MoveWish);
     const end = clock.now() + withinMs;
-    const { revision } = await store.transact({ when: [], do: [{ put: wish, value, lease }] });
-    // An owner that does not give it takes the wish away; another wish may come in its place.
-    while (!isThere() && custody.mayHold(wish, value, revision) && clock.now() < end)
+    const { isPut, revision, stands } = await this.#wish(wish, { to, by }, lease);
+    // An owner that does not give it takes the wish away.
+    const isWished = (text: string | undefined) => text !== undefined && goesTo(text) === to;
+    const mayCome = () => custody.mayHold(wish, revision, isWished);
+    while (isWished(stands) && !isThere() && mayCome() && clock.now() < end)
       await new Promise<void>((resolve) => void clock.after(lookMs, resolve));
     const when = [{ key: wish, modified: revision }];
-    await store.transact({ when, do: [{ delete: wish }] }).catch(() => {});
+    if (isPut) await store.transact({ when, do: [{ delete: wish }] }).catch(() => {});
     return isThere();
+  }
+
+  /**
+   * Puts down a wish, in place of any other if it is an operator's; that of an initiator takes the place of none.
+   * @returns the wish that stands now, and a revision at which it does
+   */
+  async #wish(key: string, wish: MoveWish, lease: string) {
+    const value = JSON.stringify(wish);
+    const { succeeded, revision, found } = await this.#options.store.transact({
+      when: wish.by === 'operator' ? [] : [{ key, modified: 0 }],
+      do: [{ put: key, value, lease }],
+      otherwise: [{ read: { key } }],
+    });
+    return { isPut: succeeded, revision, stands: succeeded ? value : found[0]?.values[0]?.value };
+  }
+}
+
+/** Where a wish wants a unit to be; undefined of one that is damaged. */
+function goesTo(text: string): string | undefined {
+  try {
+    return parseWish(text).to;
+  } catch {
+    return undefined;
   }
 }

@@ -173,6 +173,23 @@ describe('a move that an initiator asks for', () => {
     expect(await move(here, groupOf('a'))).toBe(true);
   });
 
+  it('does not take the place of the move that an operator asks for, and asks for the same where it is one to the same gateway', async () => {
+    const { cluster, here } = await serving();
+    const [there, third] = [await cluster.gateway('b'), await cluster.gateway('c')];
+    await cluster.pass(1_000);
+    // The owner takes its time to close the medium.
+    here.answer = async ({ does }) => {
+      if (does === 'close') await new Promise<void>((resolve) => void cluster.time.at(3_000, resolve));
+      return { opened: does === 'open', clean: true };
+    };
+    const operator = here.gateway.move(disk, 'b');
+    await cluster.pass(100);
+    const asks = [there, third].map((one) => one.gateway.answer(disk, { asks: 'move', group: one.gateway.number }));
+    expect(await cluster.outcome(Promise.all(asks))).toEqual([true, false]);
+    await cluster.outcome(operator);
+    expect(there.gateway.units()).toMatchObject([{ owner: 'b', epoch: 2 }]);
+  });
+
   it('is what decides who takes a unit that nobody serves, also where another gateway would be the first to', async () => {
     const { cluster, here } = await serving();
     const there = await cluster.gateway('b');
