@@ -76,7 +76,7 @@ const movedByHost: Mishap = {
   async happen({ pair, initiator }) {
     const to = await pair.standby();
     const isMoved = await initiator.activate(pair.gateways.indexOf(to));
-    return isMoved ? 'it was moved' : 'it was refused, since hosts have moved it';
+    return isMoved ? 'it was moved' : 'it was refused';
   },
 };
 

@@ -1,6 +1,7 @@
 /** One gateway: tcli in a namespace and a home of its own, whose clock of the day may be set. */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -68,6 +69,17 @@ export class GatewayProcess {
   check(): void {
     const child = this.#process;
     if (child && (child.exitCode !== null || child.signalCode !== null)) throw this.#ended(child);
+  }
+
+  /** Its threads, each with its state and the function of the kernel in which it waits: one that hangs does not say why itself. */
+  threads(): string {
+    const tasks = `/proc/${this.#process?.pid}/task`;
+    const states = readdirSync(tasks).map((task) => {
+      const of = (name: string) => readFileSync(join(tasks, task, name), 'utf8').trim();
+      return `${of('comm')} ${/^State:\s+(\S)/m.exec(of('status'))?.[1]} ${of('wchan')}`;
+    });
+    const groups = Map.groupBy(states, (state) => state);
+    return [...groups].map(([state, all]) => `${all.length} ${state}`).join(', ');
   }
 
   get #within(): string[] {

@@ -41,7 +41,7 @@ verifies() {
   touch /tmp/fio.ended
 }
 
-# Writes the MiB of a number for ever; how often is in /tmp/written.
+# Writes the MiB of a number for ever; how often is in /tmp/written. Where it cannot, /tmp/written.ended is there.
 writes() {
   local count=0
   echo 0 >/tmp/written
@@ -49,6 +49,7 @@ writes() {
     count=$((count + 1))
     echo $count >/tmp/written
   done
+  cp /tmp/dd.out /tmp/written.ended
 }
 
 stty -F /dev/ttyS1 raw -echo

@@ -1,7 +1,7 @@
 /** The initiator of the guest: its paths, their states, and the reservations as each path shows them. */
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { HostMachine } from './guest.ts';
+import type { GuestAnswer, HostMachine } from './guest.ts';
 
 export const iqn = 'iqn.2003-01.org.example:pair';
 
@@ -11,10 +11,11 @@ export interface PathPortal {
   readonly port: number;
 }
 
+/** As docs/cluster.md has them. */
 const settings = {
-  'node.session.timeo.replacement_timeout': 3,
-  'node.conn[0].timeo.noop_out_interval': 3,
-  'node.conn[0].timeo.noop_out_timeout': 5,
+  'node.session.timeo.replacement_timeout': 2,
+  'node.conn[0].timeo.noop_out_interval': 2,
+  'node.conn[0].timeo.noop_out_timeout': 2,
 };
 
 const attempts = 100;
@@ -80,10 +81,11 @@ export class LinuxHost {
   }
 
   /** One command of sg3-utils; it is sent again while the target says that it is between two states. */
-  async #scsi(line: string): Promise<string> {
+  async #scsi(line: string, isAnswer = ({ status }: GuestAnswer) => status === 0): Promise<GuestAnswer> {
     for (let attempt = 0; ; attempt += 1) {
-      const { status, text } = await this.guest.ask(line);
-      if (status === 0) return text;
+      const answer = await this.guest.ask(line);
+      if (isAnswer(answer)) return answer;
+      const { status, text } = answer;
       if (!transient.includes(status) || attempt > attempts)
         throw new Error(`${line}: status ${status}\n${text}\n${await this.paths()}`);
       await sleep(200);
@@ -119,8 +121,8 @@ export class LinuxHost {
     const wanted = [...this.#keys].sort().join(' ');
     const generations = new Set<number>();
     for (const disk of this.disks) {
-      const keys = await this.#scsi(`sg_persist -n -k ${disk}`);
-      const held = await this.#scsi(`sg_persist -n -r ${disk}`);
+      const { text: keys } = await this.#scsi(`sg_persist -n -k ${disk}`);
+      const { text: held } = await this.#scsi(`sg_persist -n -r ${disk}`);
       const found = [...keys.matchAll(/^ +(0x[0-9a-f]+)$/gm)].map(([, key]) => key).sort();
       if (found.join(' ') !== wanted || !held.includes('Write Exclusive, all registrants'))
         throw new Error(`the keys are ${wanted}, all of which hold the disk, but ${disk} says:\n${keys}\n${held}`);
@@ -133,9 +135,8 @@ export class LinuxHost {
 
   /** The host has a path be Active/optimized: SET TARGET PORT GROUPS. @returns false: the target does not do so */
   async activate(at: number): Promise<boolean> {
-    const { status, text } = await this.guest.ask(`sg_stpg -v -o ${this.disks[at]}`);
-    if (status !== 0 && !text.toUpperCase().includes(refused)) throw new Error(`sg_stpg: status ${status}\n${text}`);
-    return status === 0;
+    const isAnswer = ({ status, text }: GuestAnswer) => status === 0 || text.toUpperCase().includes(refused);
+    return (await this.#scsi(`sg_stpg -v -o ${this.disks[at]}`, isAnswer)).status === 0;
   }
 }
 

@@ -92,7 +92,8 @@ export class Proof {
     const ours = this.#pair.gateways.map(async (gateway) => {
       const lines = gateway.log.split('\n').filter((line) => line >= since.toISOString());
       const status = await gateway.tcli('cluster', 'status').catch(reasonOf);
-      return `gateway ${gateway.party}, since ${since.toISOString()}:\n${lines.join('\n')}\n${status}`;
+      const begin = `gateway ${gateway.party}, since ${since.toISOString()}:`;
+      return [begin, ...lines, status, gateway.threads()].join('\n');
     });
     const paths = await this.#initiator.paths();
     return [...(await Promise.all(ours)), `the host, ${age} s:`, text, paths].join('\n');

@@ -18,6 +18,10 @@ export async function contend(pair: GatewayPair, guests: readonly HostMachine[])
     await guest.tell(`writes ${device} ${at} </dev/null >/dev/null 2>&1 &`);
   await sleep(spanMs);
   const moves = (await pair.epoch()) - before;
+  for (const [at, guest] of guests.entries()) {
+    const ended = await guest.ask('cat /tmp/written.ended');
+    if (ended.status === 0) throw new Error(`host${at + 1} could not write any more: ${ended.text}`);
+  }
   const counts = await Promise.all(guests.map((guest) => guest.tell('cat /tmp/written')));
   console.log(`two hosts for 5 minutes: ${moves} moves; their writes of 1 MiB: ${counts.join(' and ')}`);
   if (moves < 1 || moves > movesMax)
