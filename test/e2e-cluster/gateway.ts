@@ -71,7 +71,7 @@ export class GatewayProcess {
     if (child && (child.exitCode !== null || child.signalCode !== null)) throw this.#ended(child);
   }
 
-  /** Its threads, each with its state and the function of the kernel in which it waits: one that hangs does not say why itself. */
+  /** The threads, each with its state and the function of the kernel in which it waits: a gateway that hangs does not say why itself. */
   threads(): string {
     const tasks = `/proc/${this.#process?.pid}/task`;
     const states = readdirSync(tasks).map((task) => {

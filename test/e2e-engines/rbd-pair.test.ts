@@ -117,7 +117,7 @@ describe('two gateways on one image', withPair, () => {
     expect(await hoursShutOut(before)).toBeGreaterThan(22);
     owner.served.process.kill('SIGCONT');
     await expect.poll(() => owner.served.log(), halfASecond).toContain('unit given');
-    // Those that Ceph had taken before may be acknowledged still; what waited in the owner is not.
+    // Writes that Ceph had taken before may be acknowledged still; others are not.
     await expect.poll(() => said, halfASecond).toContain('iSCSI WRITE10/16 failed');
     late.kill('SIGKILL');
     await lateEnd;
