@@ -30,7 +30,7 @@ export function tgtSetupLun(
   });
 }
 
-/** What the options ask for. */
+/** The disk that the options ask for. */
 interface Wanted {
   readonly device: string;
   readonly type: string;
@@ -43,7 +43,7 @@ interface Wanted {
 /** The target that gets the disk. */
 interface Target {
   readonly tid: number;
-  /** Whether it was made for the disk: it goes again when the disk cannot be had. */
+  /** Whether the target was made for the disk: it goes again when the disk cannot be had. */
   readonly isNew: boolean;
   readonly luns: readonly number[];
   readonly rules: readonly string[];

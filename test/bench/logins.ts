@@ -8,7 +8,7 @@ import { builtProgram, memoryOf, startTcli } from './servers.ts';
 
 const { values: options } = parseArgs({ options: { logins: { type: 'string', default: '100000' } } });
 const logins = Number(options.logins);
-/** What V8's collector lets the heaps of three threads vary, and the C library its arenas. */
+/** The heaps of three threads vary by so much with V8's collector, and the arenas of the C library. */
 const growthMib = 32;
 const parts = 20;
 /** Sessions at once: a portal has several. */

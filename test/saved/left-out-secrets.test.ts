@@ -89,11 +89,11 @@ test('restored where no secrets are, it names each that is missing and lets nobo
   expect(await shell.run('doctor')).toMatch(/\/iscsi requires CHAP|discovery_auth requires CHAP/);
   await shell.host.root.start();
   for (const name of [client, `${client}0`]) await expect(connectInitiator(port, iqn, name)).rejects.toThrow();
-  // What is saved next says nothing of it any more: the words were never here.
+  // The tree that is saved next says nothing of it any more: the words were never here.
   expect(JSON.stringify(dumpTree(shell.host.root.tree))).not.toContain('secrets_left_out');
 });
 
-test('what a stranger writes under the key is reported, and no reason to stop', async () => {
+test('a value that a stranger writes under the key is reported, and no reason to stop', async () => {
   const shell = await ownShell();
   const file = join(shell.directory, 'odd.json');
   const tpgs = [{ tag: 1, attributes: { authentication: 1 }, secrets_left_out: 'all' }];

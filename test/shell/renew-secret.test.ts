@@ -81,7 +81,7 @@ test('why and doctor name who used it last, and end_overlap is the line that end
   expect(await shell.run(`${acl} end_overlap`)).toContain('E| No old secret is taken here.\n');
 });
 
-test('who used an old secret is forgotten with it, and where nobody is let in by one, nobody is told of it', async () => {
+test('a user of an old secret is forgotten with it, and where nobody is let in by one, nobody is told of it', async () => {
   await shell.run(`${acl} renew_secret password=${next}`);
   const detail = { owner: acl, initiator: client };
   shell.host.onlookers.hearing(() => {})({ level: 'info', event: 'iscsi old secret used', detail });
