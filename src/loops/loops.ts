@@ -2,6 +2,7 @@
 
 import { closeSync } from 'node:fs';
 import { within } from '../backstore/patience.ts';
+import { OperatorError } from '../errors.ts';
 import { serviceOf } from '../fabric/index.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
@@ -92,6 +93,26 @@ export class Loops {
     await this.each((loop) => loop.serve());
     if (this.#all[0]) await this.#receive(this.#all[0]);
     this.#serving = true;
+  }
+
+  /**
+   * Refuses a change of the tree that would end a client which cannot come back: its target would go to another loop, to one with which it
+   * gets a disk in common.
+   * @throws OperatorError that names the target
+   */
+  async refuseEndingClients(): Promise<void> {
+    const staying = [...this.#tree.targets()].filter(({ fabric }) => fabric.clientsStay);
+    if (staying.length < 2) return;
+    const leaving = this.#placement.leaving(this.#tree).filter((target) => staying.includes(target));
+    if (leaving.length === 0) return;
+    await this.observe();
+    const sessions = [...this.#states.values()].flatMap((state) => state.sessions);
+    for (const { path, wwn, fabric } of leaving)
+      if (sessions.some((one) => one.fabric === fabric.name && one.targetWwn === wwn))
+        throw new OperatorError(
+          `${path} has a client that could not come back: targets with a disk in common are served by one event loop, to which this one would have to go`,
+          `Shut its virtual machine down, make this change, and start it again; or serve with --loops 1.`,
+        );
   }
 
   /** Does `Loop.change` in all loops; a unit that leaves one loop arrives in another with `follow`. */

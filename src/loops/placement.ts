@@ -39,9 +39,27 @@ export class Placement {
     return [...this.#at.keys()].filter((path) => this.#at.get(path) === loop);
   }
 
+  /** The targets that would leave their loops if the tree were followed. */
+  leaving(tree: Tree): Target[] {
+    const { before, at } = this.#assign(tree, this.#renamed(tree));
+    return [...tree.targets()].filter(({ path }) => before.has(path) && before.get(path) !== at.get(path));
+  }
+
   /** Follows the tree. @returns the paths that each loop gets, and gives away */
   update(tree: Tree): Assignment[] {
-    const renamed = this.#rename(tree);
+    const renamed = this.#renamed(tree);
+    for (const one of tree.allStorageObjects()) this.#paths.set(one, one.path);
+    const { before, at } = this.#assign(tree, renamed);
+    this.#at = at;
+    return Array.from({ length: this.#loops }, (_, loop) => ({
+      gained: [...at.keys()].filter((path) => at.get(path) === loop && before.get(path) !== loop),
+      lost: [...before.keys()].filter((path) => before.get(path) === loop && at.get(path) !== loop),
+      renamed,
+    }));
+  }
+
+  /** @returns the loops by path: as they are, by today's names, and as they are to be */
+  #assign(tree: Tree, renamed: ReadonlyMap<string, string>) {
     const before = new Map(Array.from(this.#at, ([path, loop]) => [renamed.get(path) ?? path, loop]));
     const groups = this.#loops > 1 ? groupsOf(tree) : [];
     const sizes = Array.from({ length: this.#loops }, (_, loop) => (loop < this.#first ? Number.POSITIVE_INFINITY : 0));
@@ -53,22 +71,16 @@ export class Placement {
       if (loop === undefined) sizes[chosen]! += paths.length;
       for (const path of paths) at.set(path, chosen);
     }
-    this.#at = at;
-    return sizes.map((_, loop) => ({
-      gained: [...at.keys()].filter((path) => at.get(path) === loop && before.get(path) !== loop),
-      lost: [...before.keys()].filter((path) => before.get(path) === loop && at.get(path) !== loop),
-      renamed,
-    }));
+    return { before, at };
   }
 
   /** Storage objects that have another name than at the last update: the same object is in the same loop. */
-  #rename(tree: Tree): Map<string, string> {
+  #renamed(tree: Tree): Map<string, string> {
     const renamed = new Map<string, string>();
     for (const one of tree.allStorageObjects()) {
       const { path } = one;
       const was = this.#paths.get(one);
       if (was !== undefined && was !== path) renamed.set(was, path);
-      this.#paths.set(one, path);
     }
     return renamed;
   }

@@ -149,6 +149,7 @@ export class Root {
       });
       const isForced = operations.some(({ verb, params }) => verb === 'detach' && params['force'] === true);
       if (!isForced) await refuseLosing(devices, this.tree);
+      if (!around.restoring) await this.#loops?.refuseEndingClients();
     } catch (error) {
       await carrying.undo();
       throw error;
