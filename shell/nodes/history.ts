@@ -5,6 +5,8 @@ import {
   type Author,
   type HistoryStep,
   type Host,
+  movesBack,
+  movesOf,
   type Operation,
   OperatorError,
   printAuthor,
@@ -223,7 +225,7 @@ interface StepWords {
 /** Shows a step, asks, and takes it. */
 async function take(
   host: Host,
-  { print, info, terminal, ask, part }: Context,
+  { print, info, terminal, ask, part, moved }: Context,
   step: HistoryStep,
   words: StepWords,
   dryRun: boolean | undefined,
@@ -238,6 +240,8 @@ async function take(
   const question = [...inUse(host, step.operations), words.ask].join(' ');
   if (terminal.interactive && (await ask({ kind: 'confirm', message: question })) !== 'yes') return;
   await host.history.take(step, part);
+  const moves = movesOf(step.change.operations);
+  await moved(step.does === 'undo' ? movesBack(moves) : moves);
   info(words.done);
 }
 

@@ -19,11 +19,6 @@ import { mayDelete, sessionsIn, usersAmong } from './in-use.ts';
 import { localAddresses } from './local-addresses.ts';
 import { lunType } from './lun-type.ts';
 
-/** A session whose node has another path now goes along. */
-async function goAlong({ current, goTo }: Context, from: string, to: string): Promise<void> {
-  if (current.path === from || current.path.startsWith(`${from}/`)) await goTo(to + current.path.slice(from.length));
-}
-
 /** The sentence about initiators that were logged in. */
 function sayEnded({ info }: Context, users: readonly string[], what: string): void {
   if (users.length > 0) info(`${users.join(', ')}: logged out; ${what}`);
@@ -36,11 +31,10 @@ export const renameStorageObject = commandOf<StorageObject>()({
   ],
   parameters: [required('name', types.string, 'Its new name.')],
   examples: [{ line: 'rename db-data', does: 'Calls it db-data.' }],
-  async run({ backstore, name: before, path }, context, { name }) {
+  async run({ backstore, name: before }, context, { name }) {
     const at = `/backstores/${backstore.name}`;
     await context.apply(at, 'rename', { name: before, to: name });
     context.info(`Renamed ${backstore.name} ${before} to ${name}.`);
-    await goAlong(context, path, `${at}/${name}`);
   },
 });
 
@@ -66,7 +60,6 @@ export const renameTarget = commandOf<Target>()({
     const name = String(operation.params['to']);
     context.info(`Renamed target ${before} to ${name}.`);
     sayEnded(context, users, 'they have to log in to the new name.');
-    await goAlong(context, path, `/${fabric.name}/${name}`);
   },
 });
 
@@ -114,7 +107,6 @@ export const renameAcl = commandOf<AclGroup>()({
     const name = String(operation.params['to']);
     context.info(`Renamed Node ACL ${before} to ${name}.`);
     sayEnded(context, users, `only ${name} is let in with this ACL now.`);
-    if (!group.tag) await goAlong(context, path, `${tpg.path}/acls/${name}`);
   },
 });
 
@@ -182,7 +174,6 @@ export const moveLun = commandOf<Lun>()({
     const { operation } = await context.apply(`${tpg.path}/luns`, 'move', params);
     const now = `${there.path}/luns/lun${operation.params['to']}`;
     context.info(`Moved LUN ${index} to ${there === tpg ? `LUN ${operation.params['to']}` : now}.`);
-    await goAlong(context, path, now);
   },
 });
 
@@ -216,6 +207,5 @@ export const movePortal = commandOf<{ readonly tpg: Tpg; readonly portal: Portal
     const { to_address, to_port } = operation.params;
     const name = printPortal({ address: String(to_address), port: Number(to_port) });
     context.info(`Moved network portal ${printPortal(portal)} to ${name}${there === tpg ? '' : ` of ${there.path}`}.`);
-    await goAlong(context, from, `${there.path}/portals/${name}`);
   },
 });

@@ -235,6 +235,7 @@ const bookmarks = commandOf()({
     - \`@here status\` runs a command at the node that has the name.
     - \`ls @here\` takes it as a value.
     - \`cd @here\` goes there, from anywhere in the tree.`,
+    'A bookmark goes along when what it names, or what that stands in, is renamed or moved.',
   ],
   seeAlso: ['ls', 'cd'],
   parameters: [

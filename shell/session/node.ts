@@ -6,6 +6,7 @@
 import type {
   Host,
   InventoryRows,
+  Move,
   Operation,
   OperatorError,
   Outcome,
@@ -277,6 +278,8 @@ export interface Context {
   keep(): Promise<void>;
   /** Ends a creation: the bookmark @last is set, and perhaps the shell goes there. */
   created(path: string): Promise<void>;
+  /** Bookmarks, and the shell, go along with what stands at other paths once the change is made. `apply` does so by itself. */
+  moved(moves: readonly Move[]): Promise<void>;
   leave(): void;
   /** Makes the line fail, without a message besides the command's own. */
   fail(): void;

@@ -5,7 +5,8 @@
 
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { OperatorError, reasonOf, types, type ValueType } from '../../src/index.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { type Move, OperatorError, pathAfter, reasonOf, types, type ValueType } from '../../src/index.ts';
 
 interface Preference<V> {
   readonly type: ValueType<V>;
@@ -140,6 +141,24 @@ export class Preferences {
   async bookmark(name: string, path: string): Promise<void> {
     if (this.bookmarks.get(name) === path) return;
     await this.#write((stored) => ({ bookmarks: { ...bookmarksOf(stored), [name]: path } }));
+  }
+
+  /** Bookmarks of what has moved name its new path. */
+  async follow(moves: readonly Move[]): Promise<void> {
+    const moved = (stored: Stored) =>
+      Object.entries(bookmarksOf(stored)).map(([name, path]) => [name, pathAfter(path, moves)] as const);
+    if (isDeepStrictEqual(moved(this.#stored), [...this.bookmarks])) return;
+    await this.#write((stored) => ({ bookmarks: Object.fromEntries(moved(stored)) }));
+  }
+
+  /** Takes the bookmarks as they are now: other shells of this home have the same ones. */
+  look(): void {
+    if (this.#directory === undefined || this.#problem !== undefined) return;
+    try {
+      this.#stored = { ...this.#stored, bookmarks: bookmarksOf(readStored(this.#directory)) };
+    } catch {
+      // Whoever writes next says so.
+    }
   }
 
   async forget(name: string): Promise<void> {

@@ -5,9 +5,12 @@ import { resolve } from 'node:path';
 import {
   type Author,
   type Host,
+  type Move,
+  movesOf,
   newPart,
   OperatorError,
   type PartOfChange,
+  pathAfter,
   printable,
   printableLine,
   reasonOf,
@@ -111,6 +114,7 @@ export class ShellSession implements ShellBackend {
     const part = newPart({ line: shown.text.trim(), ...(by && { by }) });
     const change = new LineChange(this.#host.root, { part, givenUp: signal });
     let run: Run = { sink, signal, change, part, line: shown, ...notYet };
+    this.#preferences.look();
     for (const problem of this.#preferences.takeProblems()) this.#say('warning', problem, sink);
     try {
       await this.#host.root.observe();
@@ -255,6 +259,7 @@ export class ShellSession implements ShellBackend {
     const { sink, signal, change } = run;
     const say = (what: () => void) => change.say(what);
     const info = (text: string) => say(() => this.#say('info', text, sink));
+    const moved = async (moves: readonly Move[]) => void (moves.length > 0 && (await this.#moved(moves, run)));
     return {
       node,
       host: this.#host,
@@ -277,6 +282,7 @@ export class ShellSession implements ShellBackend {
       fileNamed: this.#fileNamed,
       askClient: (question, words) => askClient(sink, question, words),
       goTo: (path, visit) => this.#goTo(path, sink, visit),
+      moved,
       leave: () => {
         run.exit = true;
       },
@@ -287,6 +293,7 @@ export class ShellSession implements ShellBackend {
         signal.throwIfAborted();
         const outcome = await change.apply({ path, verb, params });
         for (const note of outcome.notes) info(note);
+        await moved(movesOf([outcome.operation]));
         return outcome;
       },
       ahead: (operations) => change.ahead(operations),
@@ -311,6 +318,17 @@ export class ShellSession implements ShellBackend {
     if (!this.#preferences.get('auto_cd_after_create')) return;
     this.#say('info', `Entering new node ${path}`, sink);
     await this.#goTo(path, sink);
+  }
+
+  /** The shell goes along at once, for the tree has moved it already; what is kept follows when the change is made. */
+  async #moved(moves: readonly Move[], { change, sink }: Run): Promise<void> {
+    const path = pathAfter(this.#path, moves);
+    const isHere = path !== this.#path;
+    this.#path = path;
+    await change.say(async () => {
+      await this.#remember(this.#preferences.follow(moves), sink);
+      if (isHere) await this.#goTo(path, sink);
+    });
   }
 
   async #goTo(path: string, sink: OutputSink, visit = true): Promise<void> {

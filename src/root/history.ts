@@ -187,7 +187,6 @@ export class ChangeHistory {
     }
   }
 
-  /** Runs `what` while nothing changes. */
   /**
    * Lets the journal begin anew.
    * @param number the number of the last change of the shared tree that is in it
@@ -200,6 +199,7 @@ export class ChangeHistory {
     await journal?.fold((await journal.lines()).length, whole, this.#options.base(), number);
   }
 
+  /** Runs `what` while nothing changes. */
   #look<T>(what: (past: Past, treeBy: (route: Route) => Promise<Tree>) => Promise<T | undefined>) {
     const { root, journal, saved } = this.#options;
     return root.inTurn(async () => {

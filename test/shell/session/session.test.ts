@@ -159,6 +159,32 @@ describe('as targetcli: history and bookmarks', () => {
     );
   });
 
+  test('bookmarks and the shell go along with what is renamed or moved, back again by undo, and not with a line that failed', async () => {
+    await withTarget();
+    const wwn = tpg.split('/')[2];
+    await shell.run('/backstores/ramdisk create rd0 1M', `${tpg}/luns create /backstores/ramdisk/rd0`);
+    await shell.run(
+      ...[`${tpg}/luns/lun0 bookmarks add lun`, `${tpg}/portals/0.0.0.0:3260 bookmarks add way`],
+      ...['/backstores/ramdisk/rd0 bookmarks add disk', `${tpg}/luns bookmarks add luns`, 'cd @lun'],
+    );
+    const places = () => shell.run('pwd', '@lun pwd', '@way pwd', '@disk pwd', '@luns pwd');
+    const before = await places();
+    await shell.run(`/iscsi/${wwn} rename ${wwn}-db`, '/backstores/ramdisk/rd0 rename db');
+    const base = `/iscsi/${wwn}-db/tpg1`;
+    await shell.run(`${base}/luns/lun0 move 5`, `${base}/portals/0.0.0.0:3260 move ip_port=3261`);
+    const after = [
+      ...[`${base}/luns/lun5`, `${base}/luns/lun5`, `${base}/portals/0.0.0.0:3261`],
+      ...['/backstores/ramdisk/db', `${base}/luns`, ''],
+    ].join('\n');
+    expect(await places()).toBe(after);
+    expect(await shell.run(`/iscsi/${wwn}-db rename ''`, '/backstores/ramdisk/* rename x y')).toMatch(/^E\|/);
+    expect(await places()).toBe(after);
+    await shell.run('/ undo', '/ undo', '/ undo', '/ undo');
+    expect(await places()).toBe(before);
+    await shell.run('/ redo', '/ redo', '/ redo', '/ redo');
+    expect(await places()).toBe(after);
+  });
+
   test.each([
     ['bookmarks', 'E| Missing required parameter action'],
     ['bookmarks add', "E| Syntax error, see 'help bookmarks'."],
