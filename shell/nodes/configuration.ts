@@ -23,17 +23,12 @@ import { savedIn } from './saved-file.ts';
 export async function saveConfiguration(
   { host, preferences, fileNamed, settle, info, warn, part }: Context,
   savefile?: string,
-  {
-    say = true,
-    only,
-    secrets = true,
-  }: { readonly say?: boolean; readonly only?: StorageObject; readonly secrets?: boolean } = {},
+  { say = true, only }: { readonly say?: boolean; readonly only?: StorageObject } = {},
 ): Promise<SavedFile> {
   await settle();
   const keep = preferences.get('max_backup_files') ?? 10;
   const saved = await host.save(savefile === undefined ? undefined : fileNamed(savefile), keep, {
     only,
-    secrets,
     by: part.by,
   });
   if (saved.backupProblem !== undefined) warn(`Could not create backup file: ${saved.backupProblem}.`);
@@ -65,19 +60,10 @@ const saveconfig = (defaultFile: string): ShellCommand<Host> =>
   commandOf<Host>()({
     doc: 'Saves the configuration. What is there already is kept as a compressed backup.',
     details: ['Changes are never lost without it: they are in the journal, from which they come back.'],
-    parameters: [
-      optional('savefile', types.string, 'The file.', { kind: 'file', default: defaultFile }),
-      optional('secrets', types.bool, 'With the secrets. A file without them says where it leaves some out.', {
-        default: true,
-      }),
-    ],
-    examples: [
-      { line: 'saveconfig', does: 'Saves it where the next start finds it.' },
-      { line: 'saveconfig /srv/tcli/shared.json secrets=false', does: 'Writes a copy without secrets.' },
-    ],
-    async run(_host, context, { savefile, secrets }) {
-      await saveConfiguration(context, savefile, { secrets: secrets !== false });
-      if (secrets === false) context.info('It has no secrets. Where it is restored, those that are there stay.');
+    parameters: [optional('savefile', types.string, 'The file.', { kind: 'file', default: defaultFile })],
+    examples: [{ line: 'saveconfig', does: 'Saves it where the next start finds it.' }],
+    async run(_host, context, { savefile }) {
+      await saveConfiguration(context, savefile);
     },
   });
 

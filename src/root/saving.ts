@@ -8,7 +8,6 @@ import type { Home } from '../durable/home.ts';
 import type { Journal } from '../durable/journal.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import type { Author } from '../operations/operation.ts';
-import { withoutSecretValues } from '../saved/left-out-secrets.ts';
 import { dumpTree, formatSaved } from '../saved/saveconfig.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { GivenConfiguration } from './given.ts';
@@ -22,8 +21,6 @@ export interface SaveOptions {
    * any case.
    */
   readonly only?: StorageObject | undefined;
-  /** Whether the file has secrets. The home's own file always has them: the next start reads it. */
-  readonly secrets?: boolean;
   /** The author of the saved file. */
   readonly by?: Author | undefined;
 }
@@ -78,15 +75,10 @@ export class SavedState {
    * changed is not overwritten until the operator was told of that.
    * @throws OperatorError when the file cannot be written; the old file is then as it was
    */
-  async save(path: string | undefined, backups: number, { only, by, secrets = true }: SaveOptions): Promise<SavedFile> {
+  async save(path: string | undefined, backups: number, { only, by }: SaveOptions): Promise<SavedFile> {
     const configuration = dumpTree(this.#options.root.tree);
-    const text = formatSaved(secrets ? configuration : withoutSecretValues(configuration));
+    const text = formatSaved(configuration);
     const target = path ?? this.#options.home.saveFile;
-    if (!secrets && target === this.#options.home.saveFile)
-      throw new OperatorError(
-        `${target} keeps its secrets: the next start reads it.`,
-        'A copy without them: saveconfig FILE secrets=false',
-      );
     try {
       if (target !== this.#options.home.saveFile) {
         const made = await makePrivateDirectory(dirname(target), this.#options.files);
