@@ -111,6 +111,7 @@ export {
 export { describeTree, planDescription } from './saved/description.ts';
 export { descriptionSchema } from './saved/description-schema.ts';
 export { printDescription, readDescription, type SecretPlace } from './saved/description-text.ts';
+export { withoutSecretValues } from './saved/left-out-secrets.ts';
 export { operationTypes } from './saved/operations.ts';
 export { dumpTree, formatSaved } from './saved/saveconfig.ts';
 export type { Difference } from './saved/transition.ts';

@@ -4,7 +4,9 @@ import {
   describeOperation,
   describeTree,
   descriptionSchema,
+  dumpTree,
   exportTargetsConf,
+  formatSaved,
   type Host,
   type Operation,
   planDescription,
@@ -12,6 +14,7 @@ import {
   readDescription,
   types,
   type ValueType,
+  withoutSecretValues,
 } from '../../src/index.ts';
 import { type Context, commandOf, optional, required } from '../session/node.ts';
 
@@ -84,6 +87,7 @@ const formats = {
   json: 'the same as JSON',
   schema: 'what a description may say, as a JSON Schema',
   tgt: 'a targets.conf of tgt, with the iSCSI targets',
+  lio: 'a saveconfig.json, which LIO and restoreconfig read',
 } as const;
 
 type Format = keyof typeof formats;
@@ -93,7 +97,7 @@ const formatType: ValueType<Format> = {
   words: formatWords,
   wrong: '',
   refusal: (text) => `There is no export for ${text}`,
-  example: `There are: ${formatWords.join(', ')}. In LIO\u2019s form: saveconfig FILE`,
+  example: `There are: ${formatWords.join(', ')}.`,
   parse: (text) => formatWords.find((word) => word === text),
   print: String,
 };
@@ -102,11 +106,12 @@ export const exportCommand = commandOf<Host>()({
   doc: 'Prints the configuration: as a description for apply, or as that of another target.',
   details: [
     'In a description, what is as in a new object is left out, and secrets are variables of the environment, TCLI_SECRET_1 and so on, unless secrets=true.',
+    'For LIO, an object without its secrets says which they are, as secrets_left_out. Where such a file is restored, secrets that are there stay; what has none lets nobody in.',
     'For tgt, a secret is a random word unless secrets=true, so that nobody gets in by it. What that one cannot say is a comment: disks without a file or device, LUN 0, which is a controller in tgt, and the ACLs of a TPG that has an access list besides.',
   ],
   seeAlso: ['apply', 'import'],
   parameters: [
-    required('format', formatType, 'What it is to be: yaml, json, schema or tgt.', {
+    required('format', formatType, 'What it is to be: yaml, json, schema, tgt or lio.', {
       suggest: () => Object.entries(formats),
     }),
     optional('secrets', types.bool, 'With the secrets, in clear text.', { default: false }),
@@ -114,9 +119,14 @@ export const exportCommand = commandOf<Host>()({
   examples: [
     { line: 'export yaml', does: 'Prints a description of what there is.' },
     { line: 'export tgt', does: 'Prints a targets.conf.' },
+    { line: 'export lio', does: 'Prints a saveconfig.json without secrets.' },
   ],
   async run({ root }, { print }, { format, secrets }) {
     if (format === 'tgt') return print(exportTargetsConf(root.tree, secrets === true).trimEnd());
+    if (format === 'lio') {
+      const saved = dumpTree(root.tree);
+      return print(formatSaved(secrets ? saved : withoutSecretValues(saved)).trimEnd());
+    }
     if (format === 'schema') return print(JSON.stringify(descriptionSchema, null, 2));
     const described = await describeTree(root.tree, secrets ? 'plain' : 'variables');
     print((await printDescription(described, format)).trimEnd());

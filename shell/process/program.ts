@@ -242,8 +242,8 @@ export const programWords = {
     command,
   ),
   export: word(
-    ['yaml|json|schema|tgt'],
-    'Prints the configuration, for apply or for tgt.',
+    ['yaml|json|schema|tgt|lio'],
+    'Prints the configuration, for apply, for tgt or for LIO.',
     {
       '--tgt': { parameter: 'tgt secrets=true', doc: 'A targets.conf with its secrets; without them: export tgt.' },
     },

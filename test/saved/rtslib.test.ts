@@ -4,7 +4,7 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { backstores } from '../../src/backstore/index.ts';
@@ -151,7 +151,7 @@ describe('rtslib', needs('targetctl'), () => {
     expect(plain(dump)).toMatchObject(plain(ours) as Json);
     // Without secrets, LIO restores the rest.
     const bare = join(shell.directory, 'bare.json');
-    await shell.run(`saveconfig ${bare} secrets=false`);
+    writeFileSync(bare, await shell.run('export lio'));
     expect(restored(bare).errors).toEqual([]);
     // And to tcli the file says what it was written of.
     const before = dumpTree(shell.host.root.tree);

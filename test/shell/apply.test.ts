@@ -100,5 +100,5 @@ test('export: yaml, json and the schema; what there is not is named', async () =
     'fabric_modules',
     'targets',
   ]);
-  expect(await shell.run('export toml')).toContain('There are: yaml, json, schema, tgt.');
+  expect(await shell.run('export toml')).toContain('There are: yaml, json, schema, tgt, lio.');
 });
