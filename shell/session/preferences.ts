@@ -157,7 +157,7 @@ export class Preferences {
     try {
       this.#stored = { ...this.#stored, bookmarks: bookmarksOf(readStored(this.#directory)) };
     } catch {
-      // Whoever writes next says so.
+      // The next write says so.
     }
   }
 
