@@ -129,6 +129,7 @@ export {
   authKeys,
   authProblem,
   authTable,
+  hasCredentials,
   isMutual,
   letsIn,
   livingAuth,

@@ -3,7 +3,7 @@
 import { type NodeAcl, OperatorError, type SessionInfo, type Tpg, types } from '../../src/index.ts';
 import { child, commandOf, type NodeType, optional, required } from '../session/node.ts';
 import type { AclGroup } from './acl-group.ts';
-import { fenceOff, fenceWord } from './fences.ts';
+import { fenceOff, fenceWord, refuseFence } from './fences.ts';
 import { mayDelete, sessionsIn } from './in-use.ts';
 import { nodeAcl } from './node-acl.ts';
 
@@ -81,12 +81,13 @@ export const acls: NodeType<Tpg> = {
       ],
       async run(tpg, context, { wwn, fence }) {
         const { apply, info } = context;
+        if (fence !== undefined) refuseFence(tpg);
         const sessions = (session: SessionInfo) =>
           sessionsIn([tpg])(session) && session.initiatorWwn === wwn.toLowerCase();
         if (!(await mayDelete(context, `${tpg.path}/acls/${wwn}`, { sessions }))) return;
         await apply(`${tpg.path}/acls`, 'delete', { wwn });
         info(`Deleted Node ACL ${wwn}.`);
-        if (fence !== undefined && tpg.target.fabric.features.includes('nps')) await fenceOff(context, tpg, wwn, fence);
+        if (fence !== undefined) await fenceOff(context, tpg, wwn, fence);
       },
     }),
     tag: commandOf<Tpg>()({

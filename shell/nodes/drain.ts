@@ -1,6 +1,15 @@
 /** `drain` and `undrain` of a portal: its initiators are to leave it, for work on its network. */
 
-import { InventoryRows, OperatorError, type Portal, portalPath, type Tpg, types, until } from '../../src/index.ts';
+import {
+  InventoryRows,
+  OperatorError,
+  type Portal,
+  portalPath,
+  type SessionInfo,
+  type Tpg,
+  types,
+  until,
+} from '../../src/index.ts';
 import { type Commands, type Context, commandOf, optional } from '../session/node.ts';
 import { durationType } from '../session/time-type.ts';
 
@@ -17,8 +26,8 @@ const waitMs = 30_000;
 /** The value of the setting for a portal that sends nobody elsewhere. */
 const refuse = 'refuse';
 
-const sessionsThrough = ({ root }: Context['host'], { tpg, portal }: PortalOf): number =>
-  new InventoryRows(root).portal(tpg, portal).sessions;
+const sessionsThrough = ({ root }: Context['host'], { tpg, portal }: PortalOf): readonly SessionInfo[] =>
+  new InventoryRows(root).sessionsThrough(tpg, portal);
 
 const counted = (sessions: number): string => `${sessions} ${sessions === 1 ? 'session' : 'sessions'}`;
 
@@ -43,6 +52,11 @@ export const drainCommands: Commands<PortalOf> = {
     ],
     async run({ tpg, portal }, context, { to, wait = waitMs }) {
       const path = portalPath(tpg, portal);
+      if (to === refuse)
+        throw new OperatorError(
+          `${refuse} is no address that logins could be sent to.`,
+          `To refuse them: ${path} drain`,
+        );
       const drain = to ?? refuse;
       if (drain !== portal.drain) {
         await context.apply(path, 'set', { group: 'attribute', name: 'drain', value: drain });
@@ -76,23 +90,18 @@ async function untilEmpty(where: PortalOf, context: Context, wait: number): Prom
   let shown: number | undefined;
   const look = async () => {
     await host.root.observe();
-    const left = sessionsThrough(host, where);
+    const left = sessionsThrough(host, where).length;
     if (left > 0 && left !== shown) print(`${counted(left)} left`);
     shown = left;
     return left === 0 || undefined;
   };
   if (await until(lookMs, wait, look, signal)) return print(`Nobody is left at ${path}.`);
   if (signal.aborted) return;
-  const rows = new InventoryRows(host.root);
-  const name = rows.portal(where.tpg, where.portal);
-  const staying = rows
-    .sessionsAt(where.tpg)
-    .filter(({ connections }) => connections.some(({ portal }) => path.endsWith(`/portals/${portal}`)))
-    .map(({ initiatorWwn, id }) => `  ${initiatorWwn}, sid ${id}`);
+  const staying = sessionsThrough(host, where);
   print(
     [
-      `${counted(name.sessions)} did not leave within ${durationType.print(wait)}, and ${name.sessions === 1 ? 'is' : 'are'} served on:`,
-      ...staying,
+      `${counted(staying.length)} did not leave within ${durationType.print(wait)}, and ${staying.length === 1 ? 'is' : 'are'} served on:`,
+      ...staying.map(({ initiatorWwn, id }) => `  ${initiatorWwn}, sid ${id}`),
       'To go on waiting: the same line again. To end one: sessions kill SID',
     ].join('\n'),
   );
@@ -103,7 +112,7 @@ async function untilEmpty(where: PortalOf, context: Context, wait: number): Prom
 export function describeDrain(where: PortalOf, host: Context['host']): string | undefined {
   const { drain } = where.portal;
   if (drain === '') return undefined;
-  const left = sessionsThrough(host, where);
+  const left = sessionsThrough(host, where).length;
   const to = drain === refuse ? '' : ` to ${drain}`;
   return `drained${to}${left > 0 ? `, ${counted(left)} left` : ''}`;
 }

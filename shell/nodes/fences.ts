@@ -11,6 +11,17 @@ export const fencesOf = ({ fences }: Tpg): Fence[] => standingFences(fences, Dat
 /** The word of a command that fences an initiator off as well. */
 export const fenceWord = optional('fence', durationType, 'Refuse the initiator for that long, too: 90s, 5m, 2h.');
 
+/** @throws OperatorError where a fence has no meaning: nobody logs in to the TPG, or there is none */
+export function refuseFence(tpg: Tpg | undefined): void {
+  if (tpg?.target.fabric.features.includes('nps')) return;
+  throw new OperatorError(
+    tpg
+      ? `Initiators do not log in to ${tpg.path}, so a fence keeps nobody out.`
+      : 'A fence is of a TPG, and this is a session of discovery.',
+    'The same line without fence= does the rest.',
+  );
+}
+
 /** Fences an initiator off from a TPG, as a part of the line's change. @param ms how long */
 export async function fenceOff({ apply, info }: Context, { path }: Tpg, wwn: string, ms: number): Promise<void> {
   const until = new Date(Date.now() + ms);

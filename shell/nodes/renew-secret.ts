@@ -1,6 +1,15 @@
 /** `renew_secret` and `end_overlap`: a new CHAP secret, while those that have the old one may still use that. */
 
-import { type Auth, type authGroups, livingAuth, OperatorError, takesOld, types, untilTold } from '../../src/index.ts';
+import {
+  type Auth,
+  type authGroups,
+  hasCredentials,
+  livingAuth,
+  OperatorError,
+  takesOld,
+  types,
+  untilTold,
+} from '../../src/index.ts';
 import { secretOf, secretWords } from '../session/given-secret.ts';
 import { type Commands, type Context, commandOf, optional, type ShellCommand } from '../session/node.ts';
 import { durationType, printTime } from '../session/time-type.ts';
@@ -48,15 +57,13 @@ const renewSecret = <S>(wordsOf: (subject: S) => Words, first: string): ShellCom
       },
     ],
     async run(subject, context, { password: text = secretWords.generate, overlap }) {
+      // Nobody is asked for a secret, and none is shown, where it could not be set.
+      refuseFirst(wordsOf(subject));
       const password = await secretOf('password', text, context);
       await context.begin();
       const words = wordsOf(subject);
-      const { auth, group, paths } = words;
-      if (auth.userid === '' || auth.password === '')
-        throw new OperatorError(
-          'There is no secret that could be renewed.',
-          `To set the first: ${paths[0]} set ${group} userid=NAME password=@ask`,
-        );
+      refuseFirst(words);
+      const { auth } = words;
       if (auth.password === password) throw new OperatorError('That is the secret that it has already.');
       const isTaken = takesOld(auth, Date.now());
       const until = overlap === undefined ? untilTold : new Date(Date.now() + overlap).toISOString();
@@ -66,6 +73,15 @@ const renewSecret = <S>(wordsOf: (subject: S) => Words, first: string): ShellCom
       if (isTaken) context.warn('The one before the old one is not taken any more.');
     },
   });
+
+/** @throws OperatorError where there is no secret that a new one could replace */
+function refuseFirst({ auth, group, paths }: Words): void {
+  if (hasCredentials(auth)) return;
+  throw new OperatorError(
+    'There is no secret that could be renewed.',
+    `To set the first: ${paths[0]} set ${group} userid=NAME password=@ask`,
+  );
+}
 
 const endOverlap = <S>(wordsOf: (subject: S) => Words, first: string): ShellCommand<S> =>
   commandOf<S>()({

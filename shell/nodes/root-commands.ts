@@ -3,7 +3,7 @@
 import manifest from '../../package.json' with { type: 'json' };
 import { type Host, inUse, lunsOf, OperatorError, type SessionInfo, types, viewOf } from '../../src/index.ts';
 import { commandOf, optional } from '../session/node.ts';
-import { fenceOff, fenceWord } from './fences.ts';
+import { fenceOff, fenceWord, refuseFence } from './fences.ts';
 
 export const programVersion: string = manifest.version;
 
@@ -50,8 +50,7 @@ export const sessions = commandOf<Host>()({
     if (host.heldBy) warn(`Process ${host.heldBy.pid} serves this configuration; its sessions are not seen from here.`);
     else if (host.isOffline) warn('Nothing is served: no session can be open. To serve: tcli daemon start');
     const wanted = chosen(host, action, sid);
-    if (fence !== undefined && action !== 'kill')
-      throw new OperatorError('fence stands behind kill', 'Syntax: sessions kill SID fence=10m');
+    if (fence !== undefined) refuseFenceAt(host, action, wanted);
     if (action === 'kill') {
       for (const one of wanted) {
         // A fence ends all sessions of its initiator at the TPG, and lets none begin.
@@ -65,9 +64,11 @@ export const sessions = commandOf<Host>()({
     for (const session of wanted)
       print(action === 'list' ? inShort(session) : [inShort(session), ...detail(session, host)].join('\n'));
   },
-  json(host, _context, { action = 'list', sid }) {
+  json(host, _context, { action = 'list', sid, fence }) {
     if (action === 'kill') throw new OperatorError('sessions kill has nothing to show as JSON');
-    return chosen(host, action, sid).map((session) => ({
+    const wanted = chosen(host, action, sid);
+    if (fence !== undefined) refuseFenceAt(host, action, wanted);
+    return wanted.map((session) => ({
       ...session,
       luns: viewsOf(session, host).map(({ number, storageObject, writeProtected }) => ({
         number,
@@ -91,6 +92,12 @@ function chosen(host: Host, action: string, sid: string | undefined): SessionInf
   const wanted = open.filter(({ id }) => id === Number(sid));
   if (wanted.length === 0) throw new OperatorError(`no session found with sid ${sid}`);
   return wanted;
+}
+
+/** @throws OperatorError where `fence` would be passed over */
+function refuseFenceAt(host: Host, action: string, sessions: readonly SessionInfo[]): void {
+  if (action !== 'kill') throw new OperatorError('fence stands behind kill', 'Syntax: sessions kill SID fence=10m');
+  for (const session of sessions) refuseFence(tpgOf(session, host));
 }
 
 /** The TPG of a session; undefined for one of discovery. */

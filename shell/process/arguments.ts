@@ -1,16 +1,18 @@
 /** Reads the words after `tcli`. */
 
 import { type Home, homeOf, OperatorError } from '../../src/client.ts';
+import { didYouMean } from '../session/nearest-word.ts';
 import { type ClusterWords, readCluster } from './cluster-words.ts';
 import { type ProgramWordName, programOptions, programWord, servingOptions } from './program.ts';
 import {
-  actionsOf,
   asParameters,
+  firstWords,
   type GivenWords,
   readAnyWord,
   readOptions,
   readWord,
   wordAt,
+  wordsBehind,
 } from './program-words.ts';
 import { type ServeWords, serveWords } from './serve-words.ts';
 import { readShare, type ShareWords } from './share-words.ts';
@@ -139,14 +141,37 @@ function readOperands(words: readonly string[], json: '' | '--json '): Invocatio
   if (first === 'help' && json === '' && isOwn(behind)) return helpWords(behind);
   if (first === 'disable-daemon' && words.length === 1) return { kind: 'command', line: disableDaemon };
   if (first === '__complete') return { kind: 'complete', line: behind.slice(1).join(' ') };
-  if (first === 'cluster') return { kind: 'cluster', cluster: readCluster(behind, json !== '') };
   const found = wordAt(words);
-  if (found) return readOwn(found.name, found.rest, json) ?? commandLine([found.name, ...found.rest], json);
-  const actions = actionsOf(first);
-  if (actions.length > 0)
-    throw new OperatorError(`${first} takes one of: ${actions.join(', ')}`, `See: tcli ${first} --help`);
+  if (found) {
+    if (json !== '') refuseJson(found.name);
+    return readOwn(found.name, found.rest, json) ?? commandLine([found.name, ...found.rest], json);
+  }
+  const [second = ''] = behind;
+  const actions = wordsBehind(first);
+  if (actions.length > 0) {
+    const hints = [didYouMean(second, actions), `See: tcli ${first} --help`].filter(Boolean);
+    throw new OperatorError(`${first} takes one of: ${actions.join(', ')}`, hints.join('\n'));
+  }
+  // What nobody mistypes in a line of the shell: a slip in the first of two words.
+  const slip = didYouMean(
+    first,
+    firstWords.filter((one) => wordsBehind(one).includes(second)),
+  );
+  if (slip !== undefined) throw new OperatorError(`Unknown word ${first}`, `${slip}\nSee: tcli --help`);
   return commandLine(words, json);
 }
+
+/** @throws OperatorError for a word of the program whose answer is no data */
+function refuseJson(name: ProgramWordName): void {
+  const { options, isForeign } = programWord(name);
+  const isLine = isLineOfShell(name) || isForeign === true;
+  if (!isLine && !Object.hasOwn(options, '--json'))
+    throw new OperatorError(`${name} has no JSON form.`, `See: tcli ${name} --help`);
+}
+
+/** Whether what a word of the program does is done by a line of the shell. */
+const isLineOfShell = (name: ProgramWordName): boolean =>
+  programWord(name).isCommand === true || name === 'share' || (verbs as readonly string[]).includes(name);
 
 /** Reads the words behind a word of the program. @returns undefined for those that are a line of the shell as they stand */
 function readOwn(
@@ -163,6 +188,14 @@ function readOwn(
       const given = readWord(name, rest);
       return { kind: 'install', user: given.has('--user'), yes: given.has('--yes') };
     }
+    case 'cluster join':
+    case 'cluster leave':
+    case 'cluster status':
+    case 'cluster move':
+    case 'cluster prefer':
+    case 'cluster drain':
+    case 'cluster undrain':
+      return { kind: 'cluster', cluster: readCluster(name, rest, json !== '') };
     case 'daemon start':
     case 'daemon restart':
     case 'daemon stop':
@@ -183,7 +216,7 @@ function readOwn(
     case 'tgt-setup-lun':
       return { kind: 'tgt', tool: name, words: rest };
     case 'apply': {
-      const asks = rest.includes('--exit-code') && json === '';
+      const asks = rest.includes('--exit-code');
       const line = commandLine(
         [
           name,
@@ -192,9 +225,9 @@ function readOwn(
             rest.filter((word) => word !== '--exit-code'),
           ),
         ],
-        json,
+        asks ? '--json ' : json,
       );
-      return asks ? { ...line, line: `--json ${line.line}`, tellsChange: true } : line;
+      return asks ? { ...line, tellsChange: true } : line;
     }
     case 'unshare':
     case 'import':
@@ -216,13 +249,15 @@ function commandLine(words: readonly string[], json: '' | '--json '): { kind: 'c
 /** Whether these words name a word of the program that is no command of the shell. */
 const isOwn = (words: readonly string[]): boolean => {
   const name = wordAt(words)?.name;
-  return name ? !programWord(name).isCommand : words.length === 1 && actionsOf(words[0] ?? '').length > 0;
+  return name ? !programWord(name).isCommand : words.length === 1 && wordsBehind(words[0] ?? '').length > 0;
 };
 
 /** Help on a word of the program's own; on a command of the shell, by its `help`. */
 function helpWords(words: readonly string[]): Invocation['wants'] {
   const [first = ''] = words;
-  if (wordAt(words) || actionsOf(first).length > 0) return { kind: 'help', topic: words };
+  const name = wordAt(words)?.name;
+  if (name) return { kind: 'help', topic: name.split(' ') };
+  if (wordsBehind(first).length > 0) return { kind: 'help', topic: [first] };
   const [path, command] = first.startsWith('/') ? [first, words[1]] : ['', first];
   return { kind: 'command', line: [path, 'help', command].filter(Boolean).join(' ') };
 }
@@ -233,8 +268,6 @@ function daemonWords(
   wantsJson: boolean,
 ): Invocation['wants'] {
   const [, action] = name.split(' ') as [string, DaemonAction];
-  if (wantsJson && action !== 'status')
-    throw new OperatorError(`daemon ${action} has no JSON form.`, `See: tcli ${name} --help`);
   const given = readAnyWord(name, words);
   const serving = given.options.filter(([option]) => Object.hasOwn(servingOptions, option));
   const serve = serveWords({ ...given, options: serving } as GivenWords<keyof typeof servingOptions>);

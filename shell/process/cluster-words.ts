@@ -1,7 +1,8 @@
 /** Makes of the words after `tcli cluster` what is to be done. */
 
 import { OperatorError, type OwnersWish } from '../../src/client.ts';
-import { actionsOf, readWord, wordAt } from './program-words.ts';
+import type { ProgramWordName } from './program.ts';
+import { readWord } from './program-words.ts';
 
 /** The words behind `cluster`. */
 export type ClusterWords =
@@ -20,15 +21,17 @@ export type ClusterWords =
       readonly replace: boolean;
     };
 
-/** @throws OperatorError */
-export function readCluster(words: readonly string[], wantsJson: boolean): ClusterWords {
-  const { name, rest = [] } = wordAt(['cluster', ...words]) ?? {};
+/** The words of the program that are about clusters. */
+type ClusterWord = Extract<ProgramWordName, `cluster ${string}`>;
+
+/** Reads the words behind one of them. @param json whether data was asked for before it @throws OperatorError */
+export function readCluster(name: ClusterWord, rest: readonly string[], json: boolean): ClusterWords {
   switch (name) {
     case 'cluster leave':
       readWord(name, rest);
       return { action: 'leave' };
     case 'cluster status':
-      return { action: 'status', json: readWord(name, rest).has('--json') || wantsJson };
+      return { action: 'status', json: readWord(name, rest).has('--json') || json };
     case 'cluster join':
       return joining(rest);
     case 'cluster move': {
@@ -44,8 +47,6 @@ export function readCluster(words: readonly string[], wantsJson: boolean): Clust
       const [drain = ''] = readWord(name, rest).operands;
       return { action: 'owners', wish: { drain, on: name === 'cluster drain' } };
     }
-    default:
-      throw new OperatorError(`cluster takes one of: ${actionsOf('cluster').join(', ')}`, 'See: tcli cluster --help');
   }
 }
 

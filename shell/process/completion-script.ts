@@ -3,15 +3,8 @@
 import { type Dirent, readdirSync } from 'node:fs';
 import { OperatorError } from '../../src/client.ts';
 import type { LineCompletion } from '../channel/protocol.ts';
-import {
-  type ProgramOption,
-  type ProgramOptions,
-  programGroups,
-  programOptions,
-  programWord,
-  programWordNames,
-} from './program.ts';
-import { actionsOf, takesValue, wordAt } from './program-words.ts';
+import { type ProgramOption, type ProgramOptions, programOptions, programWord } from './program.ts';
+import { docOfFirst, firstWords, takesValue, toldOptionNames, wordAt, wordsBehind } from './program-words.ts';
 
 const scripts: Readonly<Record<string, string>> = {
   bash: `# tcli completion bash > /etc/bash_completion.d/tcli, or: source <(tcli completion bash)
@@ -81,20 +74,20 @@ function ownWords(typed: string): { words: OfferedWord[]; isLine: boolean } {
   });
   const [first] = parts;
   if (first === undefined)
-    return offered(last.startsWith('-') ? optionOffers(programOptions) : firstWords(), !last.startsWith('-'));
+    return last.startsWith('-')
+      ? offered(optionOffers(programOptions))
+      : offered(
+          firstWords.map((word) => [word, docOfFirst(word)]),
+          true,
+        );
   const found = wordAt(parts);
   const record = found && programWord(found.name);
   const options: ProgramOptions = record?.options ?? (first.startsWith('-') ? programOptions : {});
   const value = valueAt(options, parts.at(-1) ?? '', last);
   if (value) return offered(value);
-  const actions = actionsOf(first);
-  if (!record && actions.length > 0)
-    return offered(
-      actions.map((one) => [
-        one,
-        programWordNames.includes(`${first} ${one}` as never) ? docOf(`${first} ${one}`) : '',
-      ]),
-    );
+  const behind = wordsBehind(first);
+  if (!record && behind.length > 0)
+    return offered(behind.map((one) => [one, programWord(wordAt([first, one])!.name).doc]));
   if (!record) return offered([], !first.startsWith('-'));
   if (last.startsWith('-')) return offered(optionOffers(options));
   const isLine = record.isCommand === true;
@@ -104,18 +97,8 @@ function ownWords(typed: string): { words: OfferedWord[]; isLine: boolean } {
   );
 }
 
-const docOf = (name: string): string => programWord(programWordNames.find((one) => one === name)!).doc;
-
-/** The first words, each once, without those that the shell offers itself. */
-const firstWords = (): OfferedWord[] =>
-  [...new Set(programWordNames.map((name) => name.split(' ')[0]!))].flatMap((first): OfferedWord[] => {
-    const own = programWordNames.find((name) => name === first);
-    if (own && programWord(own).isCommand) return [];
-    return [[first, own ? programWord(own).doc : programGroups[first as keyof typeof programGroups]]];
-  });
-
 const optionOffers = (options: ProgramOptions): OfferedWord[] =>
-  Object.entries(options).flatMap(([name, { doc, isUntold }]): OfferedWord[] => (isUntold ? [] : [[name, doc]]));
+  toldOptionNames(options).map((name) => [name, options[name]!.doc]);
 
 /** The values of the option that `last` stands behind, or that it begins with; undefined when it is no value. */
 function valueAt(options: ProgramOptions, before: string, last: string): OfferedWord[] | undefined {
@@ -158,7 +141,8 @@ export async function completeWords(
   const typed = line.trimStart().replace(programOptionsBefore, '');
   const { words, isLine } = ownWords(typed);
   const { candidates } = isLine ? await session.complete(typed, typed.length) : { candidates: [] };
-  return [...candidates.map(({ text, help }): OfferedWord => [text, help]), ...words].map(([text, help]) =>
-    `${text}\t${help.split('\n', 1)[0]}`.trimEnd(),
-  );
+  const ofShell = candidates.map(({ text, help }): OfferedWord => [text, help]);
+  // Some words are commands of the shell, too: those stand there once.
+  const ofProgram = words.filter(([text]) => ofShell.every(([one]) => one !== text));
+  return [...ofShell, ...ofProgram].map(([text, help]) => `${text}\t${help.split('\n', 1)[0]}`.trimEnd());
 }

@@ -6,13 +6,12 @@ import {
   type ProgramWordName,
   programEnvironment,
   programForms,
-  programGroups,
   programOptions,
   programStatuses,
   programWord,
   programWordNames,
 } from './program.ts';
-import { actionsOf, takesValue, valueForm } from './program-words.ts';
+import { docOfFirst, firstWords, takesValue, toldOptionNames, valueForm, wordsBehind } from './program-words.ts';
 
 /** The widest line: that of a plain terminal, whose last column stays free. */
 const columnsMax = 79;
@@ -21,18 +20,13 @@ const secondColumn = 29;
 /** Where it begins behind the ways to call the program. */
 const formColumn = 44;
 
-/** The names of the options that people are told of. */
-export const toldOptionNames = (options: ProgramOptions): string[] =>
-  Object.keys(options).filter((name) => !options[name]?.isUntold);
-
 /** The options that people are told of, each with its other name and its value. */
 export const toldOptions = (options: ProgramOptions): { form: string; doc: string }[] =>
-  Object.entries(options)
-    .filter(([, { isUntold }]) => !isUntold)
-    .map(([name, option]) => ({
-      form: `${option.short ? `${option.short}, ` : ''}${name}${takesValue(option) ? ` ${valueForm(option)}` : ''}`,
-      doc: option.doc,
-    }));
+  toldOptionNames(options).map((name) => {
+    const option = options[name]!;
+    const form = `${option.short ? `${option.short}, ` : ''}${name}${takesValue(option) ? ` ${valueForm(option)}` : ''}`;
+    return { form, doc: option.doc };
+  });
 
 /** The way to call a word: its operands, and that it has options. */
 export const formOf = (name: ProgramWordName): string => {
@@ -59,8 +53,8 @@ const examplesOf = (examples: readonly { line: string; does: string }[]): string
 /** A first word in a line: with what may stand behind it. */
 function summaryOf(first: string): [form: string, doc: string] {
   const name = programWordNames.find((one) => one === first);
-  if (name) return [['', '', name, ...programWord(name).operands].join(' '), programWord(name).doc];
-  return [`  ${first} ${actionsOf(first).join('|')}`, programGroups[first as keyof typeof programGroups]];
+  const behind = name ? programWord(name).operands : [wordsBehind(first).join('|')];
+  return [['', '', first, ...behind].join(' '), docOfFirst(first)];
 }
 
 const section = (title: string, lines: readonly string[]): string[] =>
@@ -76,10 +70,7 @@ export function programHelp(): string {
       ]),
       formColumn,
     ),
-    ...section(
-      'Words (tcli WORD --help has the options of each)',
-      twoColumns([...new Set(programWordNames.map((name) => name.split(' ')[0] ?? ''))].map(summaryOf)),
-    ),
+    ...section('Words (tcli WORD --help has the options of each)', twoColumns(firstWords.map(summaryOf))),
     ...section('Options', optionRows(programOptions)),
     ...section('Examples', [
       ...examplesOf(programWord('share').examples.slice(0, 1)),

@@ -6,6 +6,7 @@ import {
   type ProgramOption,
   type ProgramOptions,
   type ProgramWordName,
+  programGroups,
   programWord,
   programWordNames,
   type programWords,
@@ -89,14 +90,14 @@ const fits = ({ words, like }: ProgramOption, value: string): boolean =>
 /** @param option an option whose name the value is: its own value was forgotten @throws OperatorError */
 function check(of: string, name: string, option: ProgramOption, value: string | undefined, isOption?: string): void {
   if (!takesValue(option) || (value === undefined && option.isOptional)) return;
-  if (value === undefined || value === '' || isOption !== undefined)
+  const isEmpty = value === '' && option.mayBeEmpty !== true;
+  if (value === undefined || isEmpty || isOption !== undefined)
     throw new OperatorError(`${name} needs a value: ${name} ${valueForm(option)}`, seeHelp(of));
   if (!fits(option, value)) throw new OperatorError(`${name} is ${valueForm(option)}, not ${value}`, seeHelp(of));
 }
 
 function strange(of: string, word: string, known: ProgramOptions): OperatorError {
-  const told = Object.keys(known).filter((name) => !known[name]?.isUntold);
-  const guess = didYouMean(word.replace(/=.*/s, ''), told);
+  const guess = didYouMean(word.replace(/=.*/s, ''), toldOptionNames(known));
   const says = of === '' ? `Unknown option ${word}` : `${of} does not take ${word}`;
   return new OperatorError(says, [guess, seeHelp(of)].filter(Boolean).join('\n'));
 }
@@ -113,8 +114,21 @@ export function wordAt(words: readonly string[]): { name: ProgramWordName; rest:
 }
 
 /** The words that stand behind a first word: `start` behind `daemon`. */
-export const actionsOf = (first: string): string[] =>
+export const wordsBehind = (first: string): string[] =>
   programWordNames.flatMap((name) => (name.startsWith(`${first} `) ? [name.slice(first.length + 1)] : []));
+
+/** The words with which the words of the program begin, each once. */
+export const firstWords: readonly string[] = [...new Set(programWordNames.map((name) => name.split(' ', 1)[0] ?? ''))];
+
+/** The work of a first word, in a short sentence. */
+export function docOfFirst(first: string): string {
+  const name = programWordNames.find((one) => one === first);
+  return name ? programWord(name).doc : programGroups[first as keyof typeof programGroups];
+}
+
+/** The names of the options that people are told of. */
+export const toldOptionNames = (options: ProgramOptions): string[] =>
+  Object.keys(options).filter((name) => !options[name]?.isUntold);
 
 /** Reads the words behind a word of the program. @throws OperatorError */
 export const readWord = <Name extends ProgramWordName>(

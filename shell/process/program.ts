@@ -16,6 +16,8 @@ export interface ProgramOption {
   readonly like?: RegExp;
   /** Whether the value may be left out. */
   readonly isOptional?: true;
+  /** Whether an empty text is a value. */
+  readonly mayBeEmpty?: true;
   /** A second name. */
   readonly short?: string;
   /** The parameter of the shell's command that it stands for. */
@@ -61,7 +63,7 @@ export const programOptions = typed({
     doc: 'Whether an error of a line ends -c, -f (as they do) or standard input (as it does not).',
   },
   '--json': { doc: 'What the command, or each -c LINE, shows as data.' },
-  '-c': { value: 'LINE', doc: 'A line of the shell; may be given several times.' },
+  '-c': { value: 'LINE', mayBeEmpty: true, doc: 'A line of the shell; may be given several times.' },
   '-f': { value: 'FILE', doc: 'The lines of a file.' },
   '--version': { short: '-v', doc: 'Prints the version.' },
   '--help': { short: '-h', doc: 'Prints this; behind a word or a command, what there is to say of that.' },
@@ -302,7 +304,10 @@ export const programStatuses: readonly { readonly status: number; readonly means
   { status: 0, means: 'Everything was done.' },
   { status: 1, means: 'There was an error, which standard error has in words; or doctor found a problem.' },
   { status: 2, means: 'Of apply --exit-code: something was, or would be, changed.' },
-  { status: 3, means: 'Of daemon status: nothing runs.' },
-  { status: 4, means: 'Of daemon status: what runs does not answer.' },
+  { status: 3, means: 'Of daemon status: nothing runs. Of cluster status: this gateway is in no cluster.' },
+  {
+    status: 4,
+    means: 'Of daemon status: what runs does not answer. Of cluster status: nothing can be changed now.',
+  },
   { status: 130, means: 'Ctrl-C came before the first prompt.' },
 ];

@@ -349,12 +349,21 @@ function elsewhere(node: Node, name: string): string | undefined {
   return root.child(name) && `${name} is a node below the root: /${name} ls, or cd /${name}`;
 }
 
-/** The node right above, where its command may mean this one; the nodes right below that have such a command; or the one above at all. */
+/**
+ * The node right above, where its command may mean this one; the nodes right below, or those below them, that have such a command; or the
+ * one above at all.
+ */
 function nearCommand(node: Node, name: string): string[] | undefined {
   const above = commandAbove(node, name);
   if (above?.isMeant) return [above.says];
-  const below = node.children().filter((one) => Object.hasOwn(one.commands, name));
-  if (below.length > 0) return below.slice(0, nearMax).map((one) => `${one.name}: ${one.name}/ ${name}`);
+  const children = node.children().map((one) => ({ one, at: one.name }));
+  const further = children.flatMap(({ one: child, at }) =>
+    child.children().map((one) => ({ one, at: `${at}/${one.name}` })),
+  );
+  for (const level of [children, further]) {
+    const below = level.filter(({ one }) => Object.hasOwn(one.commands, name));
+    if (below.length > 0) return below.slice(0, nearMax).map(({ at }) => `${at}: ${at}/ ${name}`);
+  }
   return above && [above.says];
 }
 

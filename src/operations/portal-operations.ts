@@ -61,7 +61,7 @@ export const portalOperations = [
       const { group, name, value } = params;
       if (group !== 'attribute' || (name !== 'advertised' && name !== 'drain'))
         throw new OperatorError(`Unknown parameter ${name} in group '${group}'.`);
-      const refused = refusals[name](value);
+      const refused = refusals[name](value, portal);
       if (refused) throw new OperatorError(`Cannot set attribute ${name}: [Errno 22] Invalid argument`, refused);
       const before = portal[name];
       portal[name] = value;

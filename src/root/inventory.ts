@@ -195,8 +195,6 @@ export class InventoryRows {
 
   portal(tpg: Tpg, portal: Portal): PortalRow {
     const problem = this.#root.portalProblem(tpg, portal);
-    const name = printPortal(portal);
-    const isUsed = ({ connections }: SessionInfo) => connections.some((one) => one.portal === name);
     return {
       path: portalPath(tpg, portal),
       target: tpg.target.wwn,
@@ -204,7 +202,7 @@ export class InventoryRows {
       address: portal.address,
       port: portal.port,
       up: this.#root.serving && tpg.enabled && problem === undefined,
-      sessions: this.sessionsAt(tpg).filter(isUsed).length,
+      sessions: this.sessionsThrough(tpg, portal).length,
       problem: problem ?? (tpg.enabled ? '' : `${tpg.path} is disabled`),
     };
   }
@@ -222,6 +220,12 @@ export class InventoryRows {
 
   sessionsAt({ target: { fabric, wwn }, tag }: Tpg): readonly SessionInfo[] {
     return this.#sessions.get(keyOf(fabric.name, wwn, tag)) ?? [];
+  }
+
+  /** The sessions of a TPG that have a connection through one of its portals. */
+  sessionsThrough(tpg: Tpg, portal: Portal): readonly SessionInfo[] {
+    const name = printPortal(portal);
+    return this.sessionsAt(tpg).filter(({ connections }) => connections.some((one) => one.portal === name));
   }
 
   /** The sessions that see a LUN. */

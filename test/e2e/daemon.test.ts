@@ -6,7 +6,7 @@ import { mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/p
 import { join, resolve } from 'node:path';
 import { expect, it, onTestFinished } from 'vitest';
 import { servingOptions } from '../../shell/process/program.ts';
-import { toldOptionNames } from '../../shell/process/program-help.ts';
+import { toldOptionNames } from '../../shell/process/program-words.ts';
 import { connectInitiator } from '../support/connect-initiator.ts';
 import { configure, freePort, iqn, openTarget, run, serve, tcli, temporaryDirectory } from '../support/tcli.ts';
 import { TestTerminal } from '../support/terminal.ts';

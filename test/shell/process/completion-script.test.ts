@@ -22,6 +22,13 @@ test('words of the program stand beside those of the root; options are no part o
     'serve\tServes the configuration, in the foreground.',
   ]);
   expect(asked).toEqual(['se']);
+  const both = {
+    complete: async () => ({
+      from: 0,
+      candidates: [{ text: 'share', kind: 'command' as const, help: 'Serves.', final: true }],
+    }),
+  };
+  expect(await completeWords(both, 'sha')).toEqual(['share\tServes.']);
   expect(() => completionScript('tcsh')).toThrow('completion takes one of: bash, zsh, fish');
 });
 

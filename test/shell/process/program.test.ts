@@ -8,7 +8,8 @@ import { readArguments } from '../../../shell/process/arguments.ts';
 import { completeWords } from '../../../shell/process/completion-script.ts';
 import { manual } from '../../../shell/process/manual.ts';
 import { programEnvironment, programOptions, programWord, programWordNames } from '../../../shell/process/program.ts';
-import { programHelp, toldOptionNames, wordHelp } from '../../../shell/process/program-help.ts';
+import { programHelp, wordHelp } from '../../../shell/process/program-help.ts';
+import { toldOptionNames } from '../../../shell/process/program-words.ts';
 import { lastWords } from '../../../src/client.ts';
 
 const project = resolve(import.meta.dirname, '../../..');
@@ -72,7 +73,11 @@ test.each([
   [['daemon', 'strat'], 'daemon takes one of: start, restart, stop, status, install'],
   [['daemon'], 'See: tcli daemon --help'],
   [['daemon', 'install', '--force'], 'daemon install does not take --force'],
+  [['daemon', 'strat'], 'Did you mean start?\nSee: tcli daemon --help'],
+  [['deamon', 'status'], 'Unknown word deamon\nDid you mean daemon?'],
   [['--json', 'daemon', 'stop'], 'daemon stop has no JSON form.'],
+  [['--json', 'cluster', 'leave'], 'cluster leave has no JSON form.'],
+  [['--json', 'completion', 'bash'], 'completion has no JSON form.'],
   [['cluster', 'move', 'disk0'], 'It is: tcli cluster move STORAGE-OBJECT GATEWAY'],
   [['cluster', 'drain'], 'It is: tcli cluster drain GATEWAY'],
   [['restore', 'a', 'b'], 'It is: tcli restore [FILE]'],
@@ -106,6 +111,14 @@ test('words become what they say', () => {
     line: '--json apply f.yaml prune=true dry_run=true',
     tellsChange: true,
   });
+  expect(wants('--json', 'apply', 'f.yaml', '--exit-code')).toEqual({
+    kind: 'command',
+    line: '--json apply f.yaml',
+    tellsChange: true,
+  });
+  expect(wants('-c', '')).toEqual({ kind: 'lines', lines: [''] });
+  expect(wants('--json', 'cluster', 'status')).toEqual({ kind: 'cluster', cluster: { action: 'status', json: true } });
+  expect(wants('daemon', 'start', '--force', '--help')).toEqual({ kind: 'help', topic: ['daemon', 'start'] });
   expect(wants('export', '--tgt')).toEqual({ kind: 'command', line: 'export tgt secrets=true' });
   for (const asked of [
     ['daemon', '--help'],
