@@ -7,8 +7,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { OperatorError, printable, reasonOf } from '../../src/client.ts';
 import type { SecretPlace } from '../../src/index.ts';
-import { parseCommandLine } from '../session/command-line.ts';
 import { secretPlace } from '../session/given-secret.ts';
+import { wantsJson } from '../session/json.ts';
 import { readTrialLine, type TrialLine } from '../session/trial-line.ts';
 import type { AskedWords, ClientQuestion, OutputSink } from './protocol.ts';
 
@@ -74,15 +74,14 @@ export class TypedLine {
   }
 
   #allow(line: string): void {
-    const { command, positional, keywords } = parseCommandLine(line);
+    const { command, positional, keywords } = wantsJson(line).parsed;
     for (const { name, value } of keywords) {
       const place = secretPlace(name.text, value.text);
       if (place?.kind === 'file') this.#files.set(place.path, 'secret');
       if (place?.kind === 'variable') this.#variables.add(place.name);
     }
     if (command?.text !== 'apply') return;
-    const file =
-      keywords.find(({ name }) => name.text === 'file')?.value ?? positional.find(({ text }) => text !== '--json');
+    const file = keywords.find(({ name }) => name.text === 'file')?.value ?? positional[0];
     if (file) this.#files.set(file.text, 'description');
   }
 
