@@ -152,7 +152,7 @@ function readOperands(words: readonly string[], json: '' | '--json '): Invocatio
     const hints = [didYouMean(second, actions), `See: tcli ${first} --help`].filter(Boolean);
     throw new OperatorError(`${first} takes one of: ${actions.join(', ')}`, hints.join('\n'));
   }
-  // What nobody mistypes in a line of the shell: a slip in the first of two words.
+  // The second word is one of the program's, so that the first one is meant to be, too.
   const slip = didYouMean(
     first,
     firstWords.filter((one) => wordsBehind(one).includes(second)),

@@ -54,7 +54,7 @@ test('nobody is asked for a secret that could not be set', async () => {
   shell.answer = 'a-secret-of-ours';
   const renew = `${tpg}/acls/${client} renew_secret`;
   const refused = /^E\| There is no secret that could be renewed\.\n/;
-  // One that is made is not shown either.
+  // A secret that is made is not shown either.
   for (const line of [`${renew} password=@ask`, renew]) expect(await shell.run(line)).toMatch(refused);
   expect(shell.questions).toEqual([]);
 });
