@@ -124,7 +124,9 @@ export class LocalLoop implements Loop, Taker {
     for (const path of gained) {
       this.#mine.add(path);
       const storageObject = this.#tree.storageObject(path);
-      if (storageObject) this.#shared.arrive(Object.assign(storageObject, { arriving: true }));
+      if (!storageObject) continue;
+      storageObject.arriving = true;
+      this.#shared.arrive(storageObject);
     }
     return going;
   }

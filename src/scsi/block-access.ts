@@ -217,7 +217,9 @@ export function orWrite(
   task: Task,
 ): Completion | Promise<Completion> {
   return readModifyWrite(lu, cdb, task.dataOut.length, task, (found) => {
-    for (const [i, byte] of found.entries()) found[i] = byte | (task.dataOut[i] ?? 0);
+    const { dataOut } = task;
+    // An iterator would make an array for each byte.
+    for (let i = 0; i < found.length; i += 1) found[i] = found[i]! | (dataOut[i] ?? 0);
     return found;
   });
 }
