@@ -5,6 +5,7 @@ import sys
 
 import tcli_rtslib as rtslib
 from tcli_rtslib import utils
+from tcli_rtslib.connection import connection
 
 folder = sys.argv[1]
 root = rtslib.RTSRoot()
@@ -57,6 +58,12 @@ assert list(lun.mapped_luns) == [mapped] == list(root.mapped_luns)
 mapped.write_protect = False
 assert not mapped.write_protect
 assert acl.session is None and list(root.sessions) == []
+rtslib.NodeACL(tpg, "iqn.1994-05.com.example:second")
+ask, asked = connection.ask, []
+connection.ask = lambda what, **words: asked.append(what) or ask(what, **words)
+assert list(root.sessions) == [] and asked.count("sessions") == 1, "however many ACLs there are"
+connection.ask = ask
+tpg.node_acl("iqn.1994-05.com.example:second").delete()
 portal = rtslib.NetworkPortal(tpg, "[::1]", 0)
 assert [one.ip_address for one in tpg.network_portals] == ["[::1]"] and portal.iser is False
 try:

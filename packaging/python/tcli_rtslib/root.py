@@ -7,6 +7,7 @@ from .connection import RTSLibError, connection, home_files
 from .fabric import FabricModule
 from .node import Node
 from .storage import all_storage_objects
+from .target import all_sessions
 
 #: The file that `tcli` itself saves to, as the environment says when this is imported.
 default_save_file = home_files()[0]
@@ -69,7 +70,8 @@ class RTSRoot(Node):
     @property
     def sessions(self):
         """The sessions of initiators that have an ACL, as `NodeACL.session` has one."""
-        return (session for acl in self.node_acls for session in acl.sessions())
+        among = all_sessions()
+        return (session for acl in self.node_acls for session in acl.sessions(among))
 
     def save_to_file(self, save_file=None, so_path=None):
         """Writes the configuration; to the file of tcli itself, with a backup of what was there."""

@@ -220,6 +220,11 @@ class NetworkPortal(Node):
         self._change("delete")
 
 
+def all_sessions():
+    """The sessions that there are now, as the control protocol has them."""
+    return connection.ask("sessions")["sessions"]
+
+
 class NodeACL(Node):
     """An initiator that a TPG admits by name."""
 
@@ -258,11 +263,11 @@ class NodeACL(Node):
     def tag(self, tag):
         connection.apply("%s/acls" % self.parent_tpg.path, "tag", wwn=self.node_wwn, tag=tag or "")
 
-    def sessions(self):
-        """Its sessions: rtslib knows of one, and there may be more."""
+    def sessions(self, among=None):
+        """Its sessions: rtslib knows of one, and there may be more. Where the caller has all sessions, among those."""
         tpg = self.parent_tpg
         mine = (tpg.parent_target.fabric_module.name, tpg.parent_target.wwn, tpg.tag, self.node_wwn)
-        for one in connection.ask("sessions")["sessions"]:
+        for one in all_sessions() if among is None else among:
             if (one["fabric"], one["targetWwn"], one["tpgTag"], one["initiatorWwn"]) == mine:
                 yield {
                     "parent_nodeacl": self, "id": one["id"], "type": one["type"], "alias": one["initiatorAlias"],
