@@ -8,10 +8,10 @@ const programs = [
   'test/library/*.test.ts',
   'test/packages/*.test.ts',
   'test/cluster/{etcd,shared-tree}.test.ts',
-  'test/daemon/systemd.test.ts',
+  'test/daemon/{log-lines,systemd}.test.ts',
   'test/root/gateway.test.ts',
   'test/shell/process/completion-script.test.ts',
-  'test/shell/ui/{program,secret,session,top}.test.{ts,tsx}',
+  'test/shell/ui/{live,program,secret,session,top}.test.{ts,tsx}',
 ];
 /** Tests that try all of something, one after the other: every fault at every call, every cut of every message, every command twice. */
 const sweeps = [
