@@ -2,9 +2,10 @@
 
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { freePort } from '../support/free-port.ts';
 
 /** Something that serves LUNs of the same size. */
 export interface Server {
@@ -152,16 +153,6 @@ export function waitsOf(pid: number): Map<string, number> {
       }
     }),
   );
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((done, fail) => {
-    const server = createServer().once('error', fail);
-    server.listen(0, '127.0.0.1', () => {
-      const bound = server.address();
-      server.close(() => done(typeof bound === 'object' && bound ? bound.port : 0));
-    });
-  });
 }
 
 async function listening(process: ChildProcess, port: number): Promise<void> {

@@ -8,6 +8,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { homedir, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { freePort } from '../support/free-port.ts';
 
 const run = promisify(execFile);
 const here = import.meta.dirname;
@@ -241,14 +242,5 @@ async function runGuest(variables: Readonly<Record<string, string | number>>): P
 }
 
 const portOf = (server: Server): number => (server.address() as AddressInfo).port;
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const port = portOf(server);
-      server.close(() => done(port));
-    });
-  });
-}
 
 process.exitCode = existsSync(join(guestDirectory, 'root.img')) ? await main(process.argv.slice(2)) : noGuest();

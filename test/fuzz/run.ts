@@ -5,11 +5,11 @@
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect, parseArgs, promisify } from 'node:util';
+import { freePort } from '../support/free-port.ts';
 import { randomOf } from '../support/random.ts';
 import { TestFrontEnd } from '../support/vhost-front-end.ts';
 import { Attacker, attacks, iqn } from './attacks.ts';
@@ -245,15 +245,6 @@ async function main(): Promise<number> {
   if (fifths[4]! - fifths[0]! > growthBytesMax) wrong.push('memory grew');
   for (const line of wrong) console.error(line);
   return wrong.length > 0 ? 1 : 0;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
 }
 
 process.exitCode = await main();

@@ -1,13 +1,11 @@
 // Fences: an initiator is refused until a time, at a login fed by hand, and on sockets.
 
-import { expect, it, onTestFinished } from 'vitest';
-import { homeOf } from '../../src/durable/home.ts';
-import { openHost } from '../../src/root/host.ts';
+import { expect, it } from 'vitest';
 import { treeOf } from '../../src/saved/rehearsal.ts';
 import { dumpTree } from '../../src/saved/saveconfig.ts';
 import { printFence } from '../../src/target/fences.ts';
-import { connectInitiator } from '../support/connect-initiator.ts';
 import { addAcl, IscsiTarget } from '../support/iscsi-target.ts';
+import { loginAt, openHome, serveDisk } from '../support/served-disk.ts';
 import { freePort, iqn, temporaryDirectory } from '../support/tcli.ts';
 
 const hour = 3_600_000;
@@ -72,24 +70,10 @@ it('of two fences of one initiator, however it is spelled, the one that stands k
 it('sessions end, the next process keeps it, a line takes it off, and what is over is not saved', async () => {
   const directory = temporaryDirectory();
   const port = await freePort();
-  const open = async () => {
-    const host = await openHost({ home: homeOf(directory, {}, undefined), role: 'serve' });
-    onTestFinished(() => host.close());
-    return host;
-  };
   const tpg = `/iscsi/${iqn}/tpg1`;
   const one = 'iqn.1994-05.com.redhat:one';
-  const login = () => connectInitiator(port, iqn, one).then(({ close }) => onTestFinished(close));
-  const first = await open();
-  const apply = (path: string, verb: string, params: object = {}) =>
-    first.root.apply({ path, verb, params: params as never });
-  await apply('/iscsi', 'create', { wwn: iqn });
-  await apply(`/iscsi/${iqn}`, 'create', { tag: 1 });
-  await apply(`${tpg}/portals`, 'create', { ip_address: '127.0.0.1', ip_port: port });
-  for (const [name, value] of Object.entries({ authentication: '0', generate_node_acls: '1' }))
-    await apply(tpg, 'set', { group: 'attribute', name, value });
-  await apply(tpg, 'enable');
-  await first.root.start();
+  const login = () => loginAt(port, one);
+  const { host: first, apply } = await serveDisk([port], { directory });
   await login();
   await apply(tpg, 'fence', { wwn: one.toUpperCase(), until: new Date(Date.now() + hour).toISOString() });
   const sessions = async () => {
@@ -100,7 +84,7 @@ it('sessions end, the next process keeps it, a line takes it off, and what is ov
   await expect(login()).rejects.toThrow('login refused: 3/1');
   await first.close();
 
-  const second = await open();
+  const { host: second } = await openHome(directory);
   await second.root.start();
   await expect(login()).rejects.toThrow('login refused: 3/1');
   await second.root.apply({ path: tpg, verb: 'unfence', params: { wwn: one } });

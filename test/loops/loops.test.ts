@@ -2,9 +2,8 @@
 // way. The tests of everything else run in one thread.
 
 import { spawnSync } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BroadcastChannel } from 'node:worker_threads';
@@ -18,6 +17,7 @@ import { type Host, openHost } from '../../src/root/host.ts';
 import { printText } from '../../src/wire/text.ts';
 import { buildLoopThread } from '../support/build-programs.ts';
 import { type Connected, connectInitiator } from '../support/connect-initiator.ts';
+import { freePort } from '../support/free-port.ts';
 import { Initiator } from '../support/initiator.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
@@ -55,14 +55,6 @@ async function makeTarget(apply: Apply, letter: string, port: number, ramdisk = 
   await apply(`${tpg}/luns`, 'create', { storage_object: `/backstores/ramdisk/${ramdisk}`, lun: 0 });
   await apply(`${tpg}/portals`, 'create', { ip_address: '127.0.0.1', ip_port: port });
   await apply(tpg, 'enable');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }
 
 /** An initiator of a target, with no unit attention pending. */

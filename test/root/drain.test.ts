@@ -1,51 +1,25 @@
 // A portal that is emptied for work on its network, with initiators on sockets. Job 20 of an administrator's day: one line. Not here: the
 // words of `drain` (test/shell/drain.test.ts).
 
-import { expect, it, onTestFinished } from 'vitest';
-import { homeOf } from '../../src/durable/home.ts';
-import type { LogRecord } from '../../src/log.ts';
-import { openHost } from '../../src/root/host.ts';
+import { expect, it } from 'vitest';
 import { connectInitiator } from '../support/connect-initiator.ts';
 import type { Initiator } from '../support/initiator.ts';
+import { loginAt, openHome, serveDisk } from '../support/served-disk.ts';
 import { freePort, iqn, temporaryDirectory } from '../support/tcli.ts';
 
 const tpg = `/iscsi/${iqn}/tpg1`;
 const [one, two] = ['iqn.1994-05.com.redhat:one', 'iqn.1994-05.com.redhat:two'];
 const testUnitReady = [0, 0, 0, 0, 0, 0];
 
-async function open(directory: string) {
-  const logged: LogRecord[] = [];
-  const home = homeOf(directory, {}, undefined);
-  const host = await openHost({ home, role: 'serve', log: (record) => void logged.push(record) });
-  onTestFinished(() => host.close());
-  const apply = (path: string, verb: string, params: object = {}) =>
-    host.root.apply({ path, verb, params: params as never });
-  const drain = (port: number, value: string) =>
-    apply(`${tpg}/portals/127.0.0.1:${port}`, 'set', { group: 'attribute', name: 'drain', value });
-  const said = (event: string) => logged.filter((record) => record.event === event);
-  return { host, apply, drain, said };
-}
+/** The words of the tests for a home: to drain a portal, and what was logged. */
+const wordsOf = ({ host, set, logged }: Awaited<ReturnType<typeof openHome>>) => ({
+  host,
+  drain: (port: number, value: string) => set(`${tpg}/portals/127.0.0.1:${port}`, 'attribute', 'drain', value),
+  said: (event: string) => logged.filter((record) => record.event === event),
+});
 
-async function serve(directory: string, ports: readonly number[]) {
-  const opened = await open(directory);
-  const { apply, host } = opened;
-  await apply('/backstores/ramdisk', 'create', { name: 'rd0', size: '1M' });
-  await apply('/iscsi', 'create', { wwn: iqn });
-  await apply(`/iscsi/${iqn}`, 'create', { tag: 1 });
-  await apply(`${tpg}/luns`, 'create', { storage_object: '/backstores/ramdisk/rd0' });
-  for (const ip_port of ports) await apply(`${tpg}/portals`, 'create', { ip_address: '127.0.0.1', ip_port });
-  for (const [name, value] of Object.entries({ authentication: '0', generate_node_acls: '1' }))
-    await apply(tpg, 'set', { group: 'attribute', name, value });
-  await apply(tpg, 'enable');
-  await host.root.start();
-  return opened;
-}
-
-async function login(port: number, name: string) {
-  const connected = await connectInitiator(port, iqn, name);
-  onTestFinished(connected.close);
-  return connected.initiator;
-}
+const open = async (directory: string) => wordsOf(await openHome(directory));
+const serve = async (directory: string, ports: readonly number[]) => wordsOf(await serveDisk(ports, { directory }));
 
 /** The addresses that discovery names. */
 async function discovered(port: number): Promise<(string | undefined)[]> {
@@ -62,14 +36,14 @@ it('initiators of a drained portal are asked to leave and are served on, nobody 
   const directory = temporaryDirectory();
   const ports = [await freePort(), await freePort()] as const;
   const { drain, said, host } = await serve(directory, ports);
-  const there = await login(ports[0], one);
-  const elsewhere = await login(ports[1], two);
+  const there = await loginAt(ports[0], one);
+  const elsewhere = await loginAt(ports[1], two);
   await drain(ports[0], 'refuse');
   await expect.poll(() => asked(there)).toEqual([1]);
   expect([asked(there), asked(elsewhere)]).toEqual([[1], []]);
   there.inbox.length = 0;
   expect((await there.command(testUnitReady)).status).toBeTypeOf('number');
-  await expect(login(ports[0], two)).rejects.toThrow('login refused: 3/1');
+  await expect(loginAt(ports[0], two)).rejects.toThrow('login refused: 3/1');
   expect(await discovered(ports[0])).toEqual([`127.0.0.1:${ports[1]},1`]);
   expect(said('iscsi portal drains')).toMatchObject([{ detail: { connections: 1 } }]);
   // The initiator has its reasons to stay, and no other change asks it again.
@@ -93,9 +67,9 @@ it('a drain sends logins to another address, outlives the process, and is over w
   await first.host.close();
   const second = await open(directory);
   await second.host.root.start();
-  await expect(login(port, one)).rejects.toThrow('login refused: 1/1');
+  await expect(loginAt(port, one)).rejects.toThrow('login refused: 1/1');
   await second.drain(port, '');
-  await login(port, one);
+  await loginAt(port, one);
 });
 
 it('a target of which every portal is drained is not named: an initiator would come to the address that it has', async () => {

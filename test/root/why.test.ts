@@ -8,6 +8,7 @@ import { homeOf } from '../../src/durable/home.ts';
 import { openHost } from '../../src/root/host.ts';
 import { whyAtLun, whyRefused } from '../../src/root/why.ts';
 import { connectInitiator } from '../support/connect-initiator.ts';
+import { loginAt, serveDisk } from '../support/served-disk.ts';
 import { freePort, iqn, temporaryDirectory } from '../support/tcli.ts';
 
 const tpg = `/iscsi/${iqn}/tpg1`;
@@ -16,30 +17,12 @@ const acl = `${tpg}/acls/${one}`;
 
 async function serve() {
   const port = await freePort();
-  const host = await openHost({ home: homeOf(temporaryDirectory(), {}, undefined), role: 'serve' });
-  onTestFinished(() => host.close());
-  const apply = (path: string, verb: string, params: object = {}) =>
-    host.root.apply({ path, verb, params: params as never });
-  const set = (path: string, group: string, name: string, value: string) => apply(path, 'set', { group, name, value });
-  await apply('/backstores/ramdisk', 'create', { name: 'rd0', size: '1M' });
-  await apply('/iscsi', 'create', { wwn: iqn });
-  await apply(`/iscsi/${iqn}`, 'create', { tag: 1 });
-  await apply(`${tpg}/luns`, 'create', { storage_object: '/backstores/ramdisk/rd0' });
-  await apply(`${tpg}/acls`, 'create', { wwn: one });
-  await apply(acl, 'create', { mapped_lun: 0, tpg_lun: 0 });
-  await apply(`${tpg}/portals`, 'create', { ip_address: '127.0.0.1', ip_port: port });
-  await set(tpg, 'attribute', 'authentication', '0');
-  await apply(tpg, 'enable');
-  await host.root.start();
+  const { host, apply, set } = await serveDisk([port], { only: one });
   const ask = async (from?: string) => {
     await host.root.observe();
     return whyRefused(host.root, host.onlookers, { initiator: one, target: iqn, ...(from && { from }) });
   };
-  const login = async (name = one) => {
-    const connected = await connectInitiator(port, iqn, name);
-    onTestFinished(connected.close);
-    return connected.initiator;
-  };
+  const login = (name = one) => loginAt(port, name);
   return { host, apply, set, ask, login, port };
 }
 

@@ -1,31 +1,15 @@
 // The environment of a process in the background: whatever the engine reads of it follows along, secrets of commands do not.
 
-import { globSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { expect, it } from 'vitest';
 import { followsAlong } from '../../../shell/process/start-daemon.ts';
-
-const project = resolve(import.meta.dirname, '../../..');
-
-/** Variables that are told to the process in other ways: `--home-paths` has the places, systemd sets its own. */
-const toldOtherwise = new Set([
-  'TCLI_HOME',
-  'NOTIFY_SOCKET',
-  'LISTEN_PID',
-  'LISTEN_FDS',
-  'LISTEN_FDNAMES',
-  'WATCHDOG_USEC',
-  'WATCHDOG_PID',
-]);
+import { isOfSystemd, variablesRead } from '../../support/variables-read.ts';
 
 it('each variable that the engine reads is inherited by a process that was started in the background', () => {
-  const read = globSync('src/**/*.ts', { cwd: project })
-    .flatMap((file) => [
-      ...readFileSync(join(project, file), 'utf8').matchAll(/\b(?:env|environment)(?:\['|\.)([A-Z][A-Z_]+)\b/g),
-    ])
-    .map(([, name = '']) => name);
+  const read = variablesRead('src/**/*.ts');
   expect(read).toContain('TGT_IPC_SOCKET');
-  expect([...new Set(read)].filter((name) => !followsAlong.test(name) && !toldOtherwise.has(name))).toEqual([]);
+  // The places of a home are told by `--home-paths`.
+  const toldOtherwise = (name: string) => name === 'TCLI_HOME' || isOfSystemd(name);
+  expect(read.filter((name) => !followsAlong.test(name) && !toldOtherwise(name))).toEqual([]);
 });
 
 it('a secret that a command was given stays behind', () => {

@@ -11,6 +11,7 @@ import { programEnvironment, programOptions, programWord, programWordNames } fro
 import { programHelp, wordHelp } from '../../../shell/process/program-help.ts';
 import { toldOptionNames } from '../../../shell/process/program-words.ts';
 import { lastWords } from '../../../src/client.ts';
+import { isOfSystemd, variablesRead } from '../../support/variables-read.ts';
 
 const project = resolve(import.meta.dirname, '../../..');
 const text = (file: string) => readFileSync(join(project, file), 'utf8');
@@ -144,18 +145,13 @@ test('the docs and units name options that the program has', () => {
   expect(used.filter(({ word, option }) => !programWord(word).isForeign && !knows(word, option))).toEqual([]);
 });
 
-/** Variables that are for programs: who reads them sets them, or systemd does. */
-const untold =
-  /^(?:TCLI_CALLED|TCLI_VERSION|NOTIFY_SOCKET|LISTEN_\w+|WATCHDOG_\w+|PATH|HOME|SOURCE_DATE_EPOCH|INVOCATION_ID|NODE_\w+)$/;
+/** Variables that are for programs: who reads them sets them. */
+const untold = /^(?:TCLI_CALLED|TCLI_VERSION|PATH|HOME|SOURCE_DATE_EPOCH|INVOCATION_ID|NODE_\w+)$/;
 
 test('each variable of the environment that the program reads is told of', () => {
-  const read = globSync(['src/**/*.ts', 'shell/**/*.{ts,tsx}'], { cwd: project }).flatMap((file) =>
-    Array.from(
-      text(file).matchAll(/\b(?:env|environment)(?:\['|\.)([A-Z][A-Z_]+)\b/g),
-      ([, variable = '']) => variable,
-    ),
-  );
+  const read = variablesRead('src/**/*.ts', 'shell/**/*.{ts,tsx}');
   const known = Object.keys(programEnvironment).map((name) => name.replace(/=.*/, ''));
-  expect([...new Set(read)].filter((name) => !untold.test(name) && !known.includes(name))).toEqual([]);
+  const isTold = (name: string) => known.includes(name) || untold.test(name) || isOfSystemd(name);
+  expect(read.filter((name) => !isTold(name))).toEqual([]);
   expect(known.filter((name) => !read.includes(name) && !name.startsWith('TCLI_'))).toEqual([]);
 });
