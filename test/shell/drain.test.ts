@@ -102,6 +102,13 @@ test('acls/ delete fences off as well, in one change; it is listed, shown, compa
   expect(await shell.run(`${tpg} unfence ${client}`)).toContain(`E| No fence keeps ${client} out of ${tpg}\n`);
 });
 
+test('a fence and an old secret may stand for as long as a length of time can be said', async () => {
+  await shell.run(`${tpg}/acls/${client} set auth userid=user password=the-first-secret`);
+  const said = await shell.run(`${tpg} fence ${client} 999999w`, `${tpg}/acls/${client} renew_secret overlap=999999w`);
+  expect(said).not.toContain('E| ');
+  expect(await shell.run(`${tpg} fence`)).toMatch(new RegExp(`^${client} until 2\\d{4}-`));
+});
+
 test('a description with prune=true takes neither a fence nor a drain away', async () => {
   await shell.run(`${tpg} fence ${client} 1h`, `${portal} set attribute drain=refuse`);
   const text = await shell.run('export json');
