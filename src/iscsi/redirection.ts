@@ -37,14 +37,16 @@ export const refuseRedirection = (text: string): string | undefined =>
 const refusingDrain = 'refuse';
 
 /** The reason why `text` cannot be the drain of a portal, or undefined; '' means that it is not drained. */
-export function refuseDrain(text: string, portal: Portal): string | undefined {
-  if (text === '' || text === refusingDrain) return undefined;
-  const to = parse(text);
-  if (!to || text.includes(','))
-    return `'${text}' is neither ${refusingDrain} nor an ADDRESS or ADDRESS:PORT that logins are sent to, as 192.0.2.9 or [2001:db8::9]:3260.`;
-  return to.address === printPortal(portal) || to.address === advertisedAs(portal, portal.port)
-    ? `${to.address} is this portal itself: logins would come back to it.`
-    : undefined;
+export const refuseDrain = (text: string): string | undefined =>
+  text === '' || text === refusingDrain || (parse(text) && !text.includes(','))
+    ? undefined
+    : `'${text}' is neither ${refusingDrain} nor an ADDRESS or ADDRESS:PORT that logins are sent to, as 192.0.2.9 or [2001:db8::9]:3260.`;
+
+/** The reason why logins of a portal cannot be sent where `text` says, or undefined: they would come back to it. */
+export function refuseCircle(text: string, portal: Portal): string | undefined {
+  const to = parse(text)?.address;
+  const isHere = to !== undefined && (to === printPortal(portal) || to === advertisedAs(portal, portal.port));
+  return isHere ? `${to} is this portal itself: logins would come back to it.` : undefined;
 }
 
 /** The outcome of a login through a portal that is drained: it is refused for now, or sent elsewhere. */

@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net';
 import { OperatorError } from '../errors.ts';
-import { refuseAdvertised, refuseDrain } from '../iscsi/redirection.ts';
+import { refuseAdvertised, refuseCircle, refuseDrain } from '../iscsi/redirection.ts';
 import { bracketed, freshPortal, type Portal, printPortal, type Tpg } from '../target/target.ts';
 import { operation } from './operation.ts';
 import type { Tree } from './tree.ts';
@@ -57,11 +57,13 @@ export const portalOperations = [
     verb: 'set',
     doc: 'Sets what initiators are told instead of the address on which it listens, or drains the portal.',
     params: { group: 'string', name: 'string', value: 'printable' },
-    apply(_tree, { portal }, params) {
+    apply(_tree, { portal }, params, { restoring, comingBack = false }) {
       const { group, name, value } = params;
       if (group !== 'attribute' || (name !== 'advertised' && name !== 'drain'))
         throw new OperatorError(`Unknown parameter ${name} in group '${group}'.`);
-      const refused = refusals[name](value, portal);
+      // What was so before is so again: the portal may have been advertised by that address later.
+      const isNew = name === 'drain' && !restoring && !comingBack;
+      const refused = refusals[name](value) ?? (isNew ? refuseCircle(value, portal) : undefined);
       if (refused) throw new OperatorError(`Cannot set attribute ${name}: [Errno 22] Invalid argument`, refused);
       const before = portal[name];
       portal[name] = value;

@@ -50,6 +50,13 @@ test.each([
   expect(await shell.run('diff')).toMatch(/^Nothing differs from /);
 });
 
+test('a portal that was drained to an address, and is advertised by it since, comes back with undo', async () => {
+  const lines = [`${portal} set attribute drain=192.0.2.9`, `${portal} set attribute advertised=192.0.2.9:3260`];
+  const said = await shell.run(...lines, `${portal} set attribute drain=`, 'undo');
+  expect(said).not.toContain('E| ');
+  expect([...shell.host.root.tree.tpgs()][0]!.portals[0]!.drain).toBe('192.0.2.9');
+});
+
 test('nobody is asked for a secret that could not be set', async () => {
   shell.answer = 'a-secret-of-ours';
   const renew = `${tpg}/acls/${client} renew_secret`;
