@@ -5,7 +5,7 @@ import { printFence, readFence, standingFences } from '../target/fences.ts';
 import { tpgFields } from '../target/fields.ts';
 import type { Tpg } from '../target/target.ts';
 import { isTime, timeIn } from '../target/time-word.ts';
-import { operation } from './operation.ts';
+import { operation, type Surroundings } from './operation.ts';
 
 /** The setting that has all fences of a TPG. */
 export const fencesSetting = tpgFields.fences.setBy;
@@ -63,10 +63,19 @@ function timeOf(text: string): number {
   throw new OperatorError(`'${text}' is no time in ISO 8601, as 2026-11-30T14:30:00Z.`);
 }
 
-/** Sets all fences of a TPG by the value of their setting. @returns a function that sets the old ones again @throws OperatorError */
-export function setFencesBy(tpg: Tpg, value: string): () => void {
+/**
+ * Sets all fences of a TPG by the value of their setting. Read back from a journal, a word that is no fence is left out.
+ * @returns a function that sets the old ones again @throws OperatorError
+ */
+export function setFencesBy(tpg: Tpg, value: string, { restoring }: Pick<Surroundings, 'restoring'>): () => void {
+  const isStrange = (word: string) => Number.isNaN(readFence(word).until);
   const words = value.split(',').filter(Boolean);
-  const strange = words.find((word) => Number.isNaN(readFence(word).until));
+  if (restoring)
+    return setFences(
+      tpg,
+      words.filter((word) => !isStrange(word)),
+    );
+  const strange = words.find(isStrange);
   if (strange !== undefined) throw new OperatorError(`'${strange}' is no fence, as iqn.…=2026-11-30T14:30:00Z.`);
   return setFences(tpg, words);
 }

@@ -42,10 +42,10 @@ export const tpgOperations = [
     verb: 'set',
     doc: 'Changes a setting of the TPG.',
     params: groupParams,
-    apply(tree, { tpg }, params) {
+    apply(tree, { tpg }, params, around) {
       const { group, name, value } = params;
       if (group === fencesSetting.group && name === fencesSetting.name)
-        return { params, undo: setFencesBy(tpg, value) };
+        return { params, undo: setFencesBy(tpg, value, around) };
       const settings = groupOf(schema.tpg, tpg, group);
       if (group === 'auth' && name === accountsSetting)
         return { params, undo: setAccounts(tree.fabric(tpg.target.fabric.name), tpg, value) };
