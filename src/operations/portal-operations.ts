@@ -61,7 +61,7 @@ export const portalOperations = [
       const { group, name, value } = params;
       if (group !== 'attribute' || (name !== 'advertised' && name !== 'drain'))
         throw new OperatorError(`Unknown parameter ${name} in group '${group}'.`);
-      // What was so before is so again: the portal may have been advertised by that address later.
+      // A state of before comes back as it was: the portal may have been advertised by that address later.
       const isNew = name === 'drain' && !restoring && !comingBack;
       const refused = refusals[name](value) ?? (isNew ? refuseCircle(value, portal) : undefined);
       if (refused) throw new OperatorError(`Cannot set attribute ${name}: [Errno 22] Invalid argument`, refused);
