@@ -282,6 +282,10 @@ function openFindings(state: FabricState, tpg: Tpg): Found[] {
   ];
 }
 
+/** An ACL of each node: those with the same tag are one, and have the same credentials and mapped LUNs. */
+const nodesOf = ({ acls }: Tpg): Iterable<NodeAcl> =>
+  new Map(Array.from(acls.values(), (acl) => [aclNode(acl), acl] as const)).values();
+
 /** Findings about CHAP that admits nobody, and about weak secrets. */
 function chapFindings(fabrics: ReadonlyMap<string, FabricState>): Found[] {
   const now = Date.now();
@@ -291,7 +295,7 @@ function chapFindings(fabrics: ReadonlyMap<string, FabricState>): Found[] {
   const all = [
     ...[...tpgsOf(fabrics)].flatMap(({ state, tpg }) => [
       ...(tpg.attribute('generate_node_acls') === 1 ? [credentialsOf(state, tpg, undefined, now)] : []),
-      ...Array.from(tpg.acls.values(), (acl) => credentialsOf(state, tpg, acl, now)),
+      ...Array.from(nodesOf(tpg), (acl) => credentialsOf(state, tpg, acl, now)),
     ]),
     ...discovery,
   ];
@@ -338,10 +342,12 @@ const weakSecrets = ({ owner, auth, setBy }: Credentials): Found[] =>
       : [];
   });
 
-function blindFindings({ path, acls }: Tpg): Found[] {
-  return [...acls.values()]
+function blindFindings(tpg: Tpg): Found[] {
+  return [...nodesOf(tpg)]
     .filter(({ mappedLuns }) => mappedLuns.size === 0)
-    .map((acl) => advice(`${acl.wwn} may log in to ${path} and sees no disk`, `${aclNode(acl)} create 0 LUN`));
+    .map((acl) =>
+      advice(`${acl.tag || acl.wwn} may log in to ${tpg.path} and sees no disk`, `${aclNode(acl)} create 0 LUN`),
+    );
 }
 
 /** A text that is the same for two names of one file or device. */

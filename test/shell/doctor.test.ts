@@ -158,6 +158,18 @@ it.each(Object.keys(faults))('%s', async (name) => {
   expect(await run(`${path}/ help ${command}`)).not.toContain('E| ');
 });
 
+it('ACLs that are one node by their tag are one finding, with the line for that node', async () => {
+  const { findings, run } = await sound();
+  await run(
+    `${tpg}/acls create ${one}2`,
+    ...[one, `${one}2`].map((name) => `${tpg}/acls tag ${name} hosts`),
+    `${tpg}/acls/hosts set auth password=short`,
+    `${tpg}/acls/hosts delete 0`,
+  );
+  expect(await findings('chap')).toMatchObject([{ mend: `${tpg}/acls/hosts set auth password=SECRET` }]);
+  expect(await findings('sees nothing')).toMatchObject([{ mend: `${tpg}/acls/hosts create 0 LUN` }]);
+});
+
 it('disks that may grow beyond the room that is left', async () => {
   const { folder, findings, run } = await sound();
   writeFileSync(join(folder, 'huge.img'), '');
