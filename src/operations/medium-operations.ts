@@ -141,6 +141,9 @@ export const isReplaceable = ({ backstore, config }: Pick<StorageObject, 'backst
 /** The words of `create` that a replacement has no use for: they are kept as they are. */
 export const keptWords = ['wwn', 'write_back'] as const;
 
+/** Settings of the old medium that the new one has as well, unless `replace` says otherwise. */
+const inherited = ['readonly', 'direct', 'hw_max_sectors', 'control'] as const;
+
 /** The parameters by which `replace` is told the medium. */
 export const mediumParameters = ({ parameters }: Backstore): readonly Parameter[] =>
   parameters.filter(({ name }) => !keptWords.some((word) => word === name));
@@ -166,7 +169,7 @@ async function settledMedium(
     volume,
     notes,
     abandon,
-  } = await made(backstore, named, typedCreation(backstore, words), wwn);
+  } = await made(backstore, named, typedCreation(backstore, { ...settingsOf(before), ...words }), wwn);
   const { size, logicalBlockSize } = volume;
   await volume.close();
   try {
@@ -178,6 +181,9 @@ async function settledMedium(
   const { write_back } = before;
   return { config: { ...next.config, ...(write_back !== undefined && { write_back }) }, notes, abandon };
 }
+
+const settingsOf = (config: VolumeConfig): VolumeConfig =>
+  Object.fromEntries(inherited.flatMap((name) => (config[name] === undefined ? [] : [[name, config[name]] as const])));
 
 /** @throws OperatorError for a medium that does not hold what initiators expect */
 function refuseMedium(storageObject: StorageObject, size: number, blockBytes: number, force: boolean): void {
