@@ -120,6 +120,7 @@ export type { StorageObject } from './scsi/logical-unit.ts';
 export { ownAddresses } from './system/own-addresses.ts';
 export { ownFolder } from './system/own-folder.ts';
 export { endProcess } from './system/process.ts';
+export { slices } from './system/slices.ts';
 export { serviceManager } from './system/systemd.ts';
 export { hasOwnNexus, lowestFree, lunsOf, viewOf } from './target/access.ts';
 export { type AccessList, addressRuleProblem, everyAddress, isListed } from './target/access-list.ts';

@@ -12,6 +12,7 @@ import {
   planDescription,
   printDescription,
   readDescription,
+  slices,
   types,
   type ValueType,
   withoutSecretValues,
@@ -54,7 +55,11 @@ export const applyCommand = commandOf<Host>()({
   async run(_host, context, words) {
     const { print, info } = context;
     const operations = await planned(context, words);
-    for (const one of operations) print(describeOperation(one));
+    const rest = slices();
+    for (const one of operations) {
+      print(describeOperation(one));
+      await rest();
+    }
     if (operations.length === 0) return info('Nothing to do.');
     if (words.dry_run) return info('Nothing was changed: dry_run=true.');
     await carryOut(context, operations);
@@ -79,7 +84,11 @@ async function planned({ askClient, host, begin }: Context, { file, prune }: App
 }
 
 async function carryOut({ apply }: Context, operations: readonly Operation[]): Promise<void> {
-  for (const { path, verb, params } of operations) await apply(path, verb, params);
+  const rest = slices();
+  for (const { path, verb, params } of operations) {
+    await apply(path, verb, params);
+    await rest();
+  }
 }
 
 const formats = {

@@ -1,6 +1,6 @@
 /** `import` of the root: the configuration of another target. */
 
-import { describeOperation, type Host, planImport, types } from '../../src/index.ts';
+import { describeOperation, type Host, planImport, slices, types } from '../../src/index.ts';
 import { commandOf, optional, required } from '../session/node.ts';
 
 export const importCommand = commandOf<Host>()({
@@ -23,7 +23,11 @@ export const importCommand = commandOf<Host>()({
       warn(`Not taken over: ${line > 0 ? `${where}:${line}: ` : ''}${what}`);
     if (operations.length === 0) return info('Nothing to do.');
     if (dry_run) return info('Nothing was changed: dry_run=true.');
-    for (const { path, verb, params } of operations) await apply(path, verb, params);
+    const rest = slices();
+    for (const { path, verb, params } of operations) {
+      await apply(path, verb, params);
+      await rest();
+    }
     info(`Imported: ${operations.filter(({ verb, path }) => verb === 'create' && path === '/iscsi').length} targets.`);
   },
 });

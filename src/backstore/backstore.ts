@@ -259,10 +259,13 @@ export interface Backstore {
    * Makes a settled configuration of an operator's parameters: sizes known, paths absolute, a new file made. It runs once, when the
    * object is created; restoring opens the settled configuration.
    * @param create the parameters' values, absent ones undefined
-   * @param others the configurations of this kind's other storage objects, by name
+   * @param others the configurations of this kind's other storage objects, each behind its name
    * @throws OperatorError
    */
-  settle(create: Readonly<Record<string, unknown>>, others: ReadonlyMap<string, VolumeConfig>): Promise<Settled>;
+  settle(
+    create: Readonly<Record<string, unknown>>,
+    others: Iterable<readonly [string, VolumeConfig]>,
+  ): Promise<Settled>;
   /** Opens a volume. @param contents what `takeContents` gave @throws OperatorError, or a system error */
   open(config: VolumeConfig, contents?: VolumeContents, claim?: Claim): Promise<Volume>;
   /** Undoes the work of `settle` on disk, when the object could not be created after all. */

@@ -180,7 +180,7 @@ function inspect(path: string): Stats | undefined {
 }
 
 /** Refuses a file that another storage object has, under whatever name. */
-function refuseSharing(path: string, found: Stats, others: ReadonlyMap<string, VolumeConfig>): void {
+function refuseSharing(path: string, found: Stats, others: Iterable<readonly [string, VolumeConfig]>): void {
   for (const [name, other] of others) {
     if (isFile(String(other['dev']), found))
       throw new OperatorError(`storage object for ${path} already exists: ${name}`);

@@ -96,6 +96,8 @@ export interface Surroundings {
   missingSerial(of: string): Promise<string>;
   readonly hostName: string;
   readonly machine: string;
+  /** Lets others have their turn in the event loop, when it is time; for trees that nobody else sees. */
+  rest?(): Promise<void> | undefined;
 }
 
 /** One kind of operation: a verb at a kind of place. */

@@ -1,7 +1,7 @@
 /** Making a storage object: what `create` is given, its name and the words of its kind, and a medium that can be opened. */
 
 import { syntaxError } from '../attribute.ts';
-import type { Backstore } from '../backstore/backstore.ts';
+import type { Backstore, VolumeConfig } from '../backstore/backstore.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import { StorageObject } from '../scsi/logical-unit.ts';
 import type { ParameterValues, Value } from './operation.ts';
@@ -53,8 +53,7 @@ export async function made(
   wwn: string,
 ) {
   const { name } = params;
-  const others = new Map([...named.values()].map((other) => [other.name, other.config]));
-  const { config, notes, made } = await backstore.settle(params, others);
+  const { config, notes, made } = await backstore.settle(params, configsOf(named));
   const abandon = async () => void (made && (await backstore.abandon?.(config)));
   try {
     const volume = await backstore.open(config);
@@ -63,6 +62,11 @@ export async function made(
     await abandon();
     throw error instanceof OperatorError ? error : new OperatorError(couldNotCreate(name, reasonOf(error)));
   }
+}
+
+/** The configurations of storage objects, by name; most kinds of backstore never look. */
+function* configsOf(named: ReadonlyMap<string, StorageObject>): Generator<readonly [string, VolumeConfig]> {
+  for (const { name, config } of named.values()) yield [name, config];
 }
 
 /** As rtslib says it. */

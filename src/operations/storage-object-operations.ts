@@ -41,7 +41,8 @@ export const storageObjectOperations = [
       checkName(name);
       refuseTaken(tree, backstore, name);
       const wwn = params.wwn || around.randomUuid();
-      if (!around.restoring && !around.comingBack)
+      // A serial number that was made here is nobody else's.
+      if (params.wwn && !around.restoring && !around.comingBack)
         refuseShared(tree, new StorageObject({ backstore, name, config: {}, wwn }));
       if (params.settled) {
         const settled = params.settled as unknown as SettledObject;
@@ -199,7 +200,7 @@ function refuseShared(tree: Tree, mine: StorageObject): void {
   const { naa, wwn, backstore } = mine;
   if (backstore.passesThrough || wwn === '') return;
   for (const other of tree.allStorageObjects())
-    if (other !== mine && other.naa === naa && other.wwn !== '' && !other.backstore.passesThrough)
+    if (other.naa === naa && other !== mine && other.wwn !== '' && !other.backstore.passesThrough)
       throw new OperatorError(
         other.wwn === wwn
           ? `${other.path} has the wwn ${wwn} already`

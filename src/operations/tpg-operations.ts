@@ -73,7 +73,7 @@ export const tpgOperations = [
           `${params.storage_object} is no storage object; see: ls /backstores`,
         );
       if (around.inCluster && !around.restoring) refuseLocal(storageObject);
-      if ([...tpg.luns.values()].some((lun) => lun.storageObject === storageObject))
+      if ([...(storageObject.exports as ReadonlySet<Lun>)].some((lun) => lun.tpg === tpg))
         throw new OperatorError(
           `lun for storage object ${storageObject.backstore.plugin}/${storageObject.name} already exists`,
         );

@@ -13,6 +13,7 @@ import { planDescription } from '../saved/description.ts';
 import { readDescription, type SecretPlace } from '../saved/description-text.ts';
 import { isRestored } from '../saved/rehearsal.ts';
 import { checkShape, savedLists } from '../saved/saved-shape.ts';
+import { slices } from '../system/slices.ts';
 import { WorkQueue } from '../system/work-queue.ts';
 import { ownAuthor } from './author.ts';
 import type { ChangeHistory } from './history.ts';
@@ -116,7 +117,11 @@ export class GivenConfiguration {
     const notes: string[] = [];
     await root.change(
       async (apply) => {
-        for (const operation of prepared) notes.push(...(await apply(operation)).notes);
+        const rest = slices();
+        for (const operation of prepared) {
+          notes.push(...(await apply(operation)).notes);
+          await rest();
+        }
       },
       { part },
     );

@@ -10,7 +10,7 @@ import type { Author, Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import { isSameTree, rehearseOperations, treeOf } from '../saved/rehearsal.ts';
 import { dumpTree } from '../saved/saveconfig.ts';
-import { transition } from '../saved/transition.ts';
+import { transitionSliced } from '../saved/transition.ts';
 import { checkStep, lostBy, refuseLost, refuseResize, refuseTouched, withLosses } from './changes.ts';
 import type { PartWords } from './options.ts';
 import { newPart } from './options.ts';
@@ -234,7 +234,7 @@ export class ChangeHistory {
         error.hint,
       );
     });
-    const operations = transition(tree, wish).map(({ operation }) => operation);
+    const operations = (await transitionSliced(tree, wish)).map(({ operation }) => operation);
     if (operations.length === 0 && isSameTree(tree, wish)) return undefined;
     const cannot = does === 'undo' ? 'The change cannot be taken back' : 'The change cannot be made again';
     await checkStep(tree, operations, wish, cannot);

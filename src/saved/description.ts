@@ -16,14 +16,15 @@ import { isRaw, type Raw, rawOf, textOf } from '../operations/raw.ts';
 import { chanceKeys } from '../operations/saved-form.ts';
 import { listsIn, type ObjectKind, schema } from '../operations/schema.ts';
 import type { Tree } from '../operations/tree.ts';
+import { inSlices, type Sliced, slices } from '../system/slices.ts';
 import { isSecret, passingAuthKeys } from '../target/auth.ts';
 import { identityOf, rawsIn, topKinds, understood } from './described-objects.ts';
 import { schemaOf } from './description-schema.ts';
 import type { Description, Where } from './description-text.ts';
 import { together } from './elsewhere.ts';
 import { treeOf } from './rehearsal.ts';
-import { dumpTree } from './saveconfig.ts';
-import { transition } from './transition.ts';
+import { dumpSliced, dumpTree } from './saveconfig.ts';
+import { transitionSliced } from './transition.ts';
 
 /** The size of a storage object that is not there yet, until its medium has said its own. */
 const unknownBytes = 512;
@@ -38,7 +39,7 @@ const passingKeys = ({ fields }: ObjectKind): string[] => [
 const groups: readonly string[] = ['attributes', 'parameters'];
 
 /** A saved form with the values of a description in it. */
-function merged(kind: ObjectKind, before: Raw | undefined, given: Raw, prune: boolean): Raw {
+function* merged(kind: ObjectKind, before: Raw | undefined, given: Raw, prune: boolean): Sliced<Raw> {
   const old: Raw = before ?? {};
   const lists = listsIn(kind);
   const passing = passingKeys(kind);
@@ -64,11 +65,12 @@ function merged(kind: ObjectKind, before: Raw | undefined, given: Raw, prune: bo
   }
   for (const below of lists)
     if (prune || given[below.list] !== undefined)
-      form[below.list] = mergedList(below, rawsIn(old[below.list]), rawsIn(given[below.list]), prune);
+      form[below.list] = yield* mergedList(below, rawsIn(old[below.list]), rawsIn(given[below.list]), prune);
+  yield;
   return form;
 }
 
-function mergedList(kind: ObjectKind, before: readonly Raw[], given: readonly Raw[], prune: boolean): Raw[] {
+function* mergedList(kind: ObjectKind, before: readonly Raw[], given: readonly Raw[], prune: boolean): Sliced<Raw[]> {
   const wanted = new Map(
     given.map((raw) => {
       const whole = understood(kind, raw);
@@ -77,7 +79,9 @@ function mergedList(kind: ObjectKind, before: readonly Raw[], given: readonly Ra
   );
   const old = new Map(before.map((raw) => [identityOf(kind, raw), raw]));
   const left = prune ? [] : before.filter((raw) => !wanted.has(identityOf(kind, raw)));
-  return [...left, ...[...wanted].map(([id, raw]) => merged(kind, old.get(id), raw, prune))];
+  const all = [...left];
+  for (const [id, raw] of wanted) all.push(yield* merged(kind, old.get(id), raw, prune));
+  return all;
 }
 
 const kindOf = (raw: Raw) =>
@@ -126,9 +130,10 @@ export async function planDescription(
 ): Promise<Operation[]> {
   const objects = rawsIn(given['storage_objects']).map(settledObject);
   const wish = await wishedTree(tree, { ...given, storage_objects: objects }, prune);
-  const operations = transition(tree, wish).map(({ operation }) => operation);
+  const operations = (await transitionSliced(tree, wish)).map(({ operation }) => operation);
   for (const operation of operations) refuseLoss(tree, operation, objects, where, isHeld);
-  return operations.flatMap((operation) => made(operation, objects));
+  const named = new Map(objects.map((raw) => [`/backstores/${kindOf(raw)?.name}/${raw['name']}`, raw]));
+  return operations.flatMap((operation) => made(operation, named));
 }
 
 /** Refuses an operation that destroys data, which `undo` could not bring back: the operator types such a line. @throws OperatorError */
@@ -160,30 +165,31 @@ function refuseLoss(
 
 /** The tree as the description wants it. @throws OperatorError when that tree is impossible */
 export async function wishedTree(tree: Tree, given: Raw, prune = false): Promise<Tree> {
-  const now = dumpTree(tree);
-  const before = wholeForms(now);
+  const now = await inSlices(dumpSliced(tree));
+  const before = await inSlices(wholeForms(now));
   const isNew = (raw: Raw) => tree.storageObjectOf(textOf(raw['plugin']), textOf(raw['name'])) === undefined;
   const sized = (raw: Raw) =>
     isNew(raw) && kindOf(raw)?.keys['size'] && raw['size'] === undefined ? { ...raw, size: unknownBytes } : raw;
-  const lists = topKinds.map((kind) => {
-    const merged = mergedList(kind, rawsIn(before[kind.list]), rawsIn(given[kind.list]), prune);
-    return [kind.list, kind === schema.storageObject ? merged.map(sized) : merged] as const;
-  });
-  const wish = Object.fromEntries(lists);
+  const wish: Record<string, Raw[]> = {};
+  for (const kind of topKinds) {
+    const all = await inSlices(mergedList(kind, rawsIn(before[kind.list]), rawsIn(given[kind.list]), prune));
+    wish[kind.list] = kind === schema.storageObject ? all.map(sized) : all;
+  }
   const [{ tree: wanted, errors }, { errors: known }] = [
     await treeOf({ ...now, ...wish, [elsewhere]: undefined }),
     await treeOf(now),
   ];
-  const faults = errors.filter((line) => !known.includes(line));
+  const old = new Set(known);
+  const faults = errors.filter((line) => !old.has(line));
   const [first, ...others] = faults;
   if (first !== undefined) throw new OperatorError(first, others.join('\n') || 'Nothing was changed.');
   return wanted;
 }
 
 /** A new storage object is made as an operator makes it; the settings in which it differs from a new one are set afterwards. */
-function made(operation: Operation, objects: readonly Raw[]): Operation[] {
+function made(operation: Operation, objects: ReadonlyMap<string, Raw>): Operation[] {
   const { path, verb, params } = operation;
-  const raw = objects.find(({ name }) => name === params['name']);
+  const raw = objects.get(`${path}/${params['name']}`);
   if (!path.startsWith('/backstores/') || path.split('/').length !== 3 || verb !== 'create' || !raw) return [operation];
   const { attributes = {} } = (params['settled'] ?? {}) as { attributes?: Record<string, string | number> };
   const at = `${path}/${params['name']}`;
@@ -194,12 +200,14 @@ function made(operation: Operation, objects: readonly Raw[]): Operation[] {
 }
 
 /** A saved form whose storage objects have all of their attributes. */
-function wholeForms(saved: Raw): Raw {
-  const paths = rawsIn(saved['storage_objects']).map((raw) => {
+function* wholeForms(saved: Raw): Sliced<Raw> {
+  const whole: Raw[] = [];
+  for (const raw of rawsIn(saved['storage_objects'])) {
     const { [elsewhere]: own, ...form } = together(raw, `/backstores/${kindOf(raw)?.name}/${raw['name']}`, saved);
-    return own === undefined ? form : { ...form, attributes: { ...rawOf(form['attributes']), ...rawOf(own) } };
-  });
-  return { ...saved, storage_objects: paths };
+    whole.push(own === undefined ? form : { ...form, attributes: { ...rawOf(form['attributes']), ...rawOf(own) } });
+    yield;
+  }
+  return { ...saved, storage_objects: whole };
 }
 
 /** The form of secrets in a description: in plain text, or as variables that will have them. */
@@ -207,23 +215,31 @@ export type DescribedSecrets = 'plain' | 'variables';
 
 /** The tree as a description: default values and random ones are left out. */
 export async function describeTree(tree: Tree, secrets: DescribedSecrets): Promise<Raw> {
-  const now = wholeForms(dumpTree(tree));
+  const now = await inSlices(wholeForms(dumpTree(tree)));
   const lists = topKinds.map((kind) => [kind.list, rawsIn(now[kind.list])] as const);
   const bare = Object.fromEntries(
     topKinds.map((kind) => [kind.list, rawsIn(now[kind.list]).map((raw) => bareForm(kind, raw))]),
   );
   const { tree: freshTree } = await treeOf(bare);
-  const fresh = wholeForms(dumpTree(freshTree));
+  const fresh = await inSlices(wholeForms(await inSlices(dumpSliced(freshTree))));
   let number = 0;
   const hide = (key: string, value: unknown): unknown => {
     if (secrets === 'plain' || !isSecret(key)) return value;
     number += 1;
     return { env: `TCLI_SECRET_${number}` };
   };
-  const described = lists.map(([list, raws]) => {
+  const rest = slices();
+  const described: [string, Raw[]][] = [];
+  for (const [list, raws] of lists) {
     const kind = topKinds.find((one) => one.list === list)!;
-    return [list, raws.map((raw) => difference(kind, raw, freshOf(kind, fresh[list], raw), hide))] as const;
-  });
+    const freshOf = byIdentity(kind, fresh[list]);
+    const differences: Raw[] = [];
+    for (const raw of raws) {
+      differences.push(difference(kind, raw, freshOf(raw), hide));
+      await rest();
+    }
+    described.push([list, differences]);
+  }
   const some = described.filter(([, raws]) => raws.length > 0);
   // A file without any list would be taken for a mistake.
   return Object.fromEntries(some.length > 0 ? some : described);
@@ -244,8 +260,11 @@ function bareForm(kind: ObjectKind, raw: Raw): Raw {
   return Object.fromEntries([...own, ...lists]);
 }
 
-const freshOf = (kind: ObjectKind, list: unknown, raw: Raw): Raw =>
-  rawsIn(list).find((one) => identityOf(kind, one) === identityOf(kind, raw)) ?? {};
+/** A function that finds the object of a list which is the same as another one; an empty one where there is none. */
+function byIdentity(kind: ObjectKind, list: unknown): (raw: Raw) => Raw {
+  const all = new Map(rawsIn(list).map((one) => [identityOf(kind, one), one]));
+  return (raw) => all.get(identityOf(kind, raw)) ?? {};
+}
 
 function difference(kind: ObjectKind, raw: Raw, fresh: Raw, hide: (key: string, value: unknown) => unknown): Raw {
   const bare = bareForm(kind, raw);
@@ -269,9 +288,8 @@ function difference(kind: ObjectKind, raw: Raw, fresh: Raw, hide: (key: string, 
     else if (Object.hasOwn(bare, key) || !isDeepStrictEqual(value, fresh[key])) out[key] = hide(key, value);
   }
   for (const below of lists) {
-    const some = rawsIn(raw[below.list]).map((one) =>
-      difference(below, one, freshOf(below, fresh[below.list], one), hide),
-    );
+    const freshOf = byIdentity(below, fresh[below.list]);
+    const some = rawsIn(raw[below.list]).map((one) => difference(below, one, freshOf(one), hide));
     if (some.length > 0) out[below.list] = some;
   }
   return out;

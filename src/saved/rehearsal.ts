@@ -4,6 +4,7 @@ import type { Operation, ParameterValues, Surroundings } from '../operations/ope
 import { chanceKeys } from '../operations/saved-form.ts';
 import { schema } from '../operations/schema.ts';
 import { Tree } from '../operations/tree.ts';
+import { slices } from '../system/slices.ts';
 import { isThere } from './already-there.ts';
 import { withKnownSecrets } from './left-out-secrets.ts';
 import { door, worldly } from './operations.ts';
@@ -23,7 +24,7 @@ const around: Surroundings = {
 /** The tree of a saved configuration. @throws OperatorError for what is none. @returns also the parts that cannot be restored, a line each */
 export async function treeOf(saved: unknown): Promise<{ tree: Tree; errors: string[] }> {
   const tree = new Tree();
-  return { errors: await restoreTree(tree, saved, around), tree };
+  return { errors: await restoreTree(tree, saved, { ...around, rest: slices() }), tree };
 }
 
 /** Whether `restoreconfig` with `params` would do nothing. */

@@ -40,6 +40,8 @@ export class Restoration {
    */
   async part(raw: unknown, keep: (raw: Raw) => void, make: (raw: Raw) => Promise<Rest>): Promise<void> {
     let rest: Rest = 'kept';
+    const resting = this.#around.rest?.();
+    if (resting !== undefined) await resting;
     try {
       rest = await make(rawOf(raw));
       if (rest === 'kept') this.#notForUs.add(rawOf(raw));

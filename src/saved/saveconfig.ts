@@ -9,6 +9,7 @@ import { savedForm } from '../operations/saved-form.ts';
 import { listsIn, type ObjectKind, type SavedObject, schema } from '../operations/schema.ts';
 import type { Kept, Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
+import { atOnce, type Sliced } from '../system/slices.ts';
 import { apart, withAttributesOf } from './elsewhere.ts';
 
 export interface SavedConfiguration {
@@ -19,21 +20,26 @@ export interface SavedConfiguration {
 }
 
 /** The tree as the file has it. */
-export function dumpTree(tree: Tree): SavedConfiguration {
+export const dumpTree = (tree: Tree): SavedConfiguration => atOnce(dumpSliced(tree));
+
+/** The same in slices, of a tree that stays as it is meanwhile. */
+export function* dumpSliced(tree: Tree): Sliced<SavedConfiguration> {
   const { kept } = tree;
   const { [elsewhere]: before, ...top } = kept.top;
-  const forms = [...tree.storageObjects].flatMap(([kind, named]) =>
-    formsOf(schema.storageObject, { backstore: tree.backstore(kind), named }, kept).map(
-      (form) => [`/backstores/${kind}/${form['name']}`, form] as const,
-    ),
-  );
+  const forms: (readonly [string, Raw])[] = [];
+  for (const [kind, named] of tree.storageObjects)
+    for (const form of yield* formsOf(schema.storageObject, { backstore: tree.backstore(kind), named }, kept))
+      forms.push([`/backstores/${kind}/${form['name']}`, form]);
   const { storage_objects, ...others } = apart(forms, before);
+  yield;
+  const targets: Raw[] = [];
+  for (const state of tree.fabrics.values()) targets.push(...(yield* formsOf(schema.target, state, kept)));
   return {
     ...top,
     ...others,
     fabric_modules: [...modulesOf(tree), ...kept.fabricModules],
     storage_objects: [...storage_objects, ...kept.storageObjects],
-    targets: [...[...tree.fabrics.values()].flatMap((state) => formsOf(schema.target, state, kept)), ...kept.targets],
+    targets: [...targets, ...kept.targets],
   };
 }
 
@@ -44,7 +50,7 @@ export function dumpTree(tree: Tree): SavedConfiguration {
  */
 function configurationAt(tree: Tree, path: string): Raw {
   const place = placeOf(tree, path);
-  const listed = (kind: ObjectKind, above: object): Raw => ({ [kind.list]: formsOf(kind, above, tree.kept) });
+  const listed = (kind: ObjectKind, above: object): Raw => ({ [kind.list]: atOnce(formsOf(kind, above, tree.kept)) });
   if (place.kind === 'root') return dumpTree(tree);
   if (place.kind === 'backstore') return listed(schema.storageObject, place);
   if (place.kind === 'alua') return { [aluaGroupsKey]: place.storageObject.aluaGroups };
@@ -52,7 +58,7 @@ function configurationAt(tree: Tree, path: string): Raw {
   const collected = Object.values(schema).find(({ collection }) => collection === place.kind);
   if (collected) return listed(collected, (place as Extract<Place, { kind: 'luns' }>).tpg);
   const kind = Object.values(schema).find(({ name }) => name === place.kind)!;
-  const form = formOf(kind, (place as unknown as Readonly<Record<string, SavedObject>>)[kind.as]!, tree.kept);
+  const form = atOnce(formOf(kind, (place as unknown as Readonly<Record<string, SavedObject>>)[kind.as]!, tree.kept));
   return place.kind === 'fabric' ? { ...form, ...listed(schema.target, place.state) } : form;
 }
 
@@ -113,15 +119,16 @@ function inOrder(kind: ObjectKind, above: object): readonly SavedObject[] {
 }
 
 /** The saved form of an object, and of all that stands in it. */
-const formOf = (kind: ObjectKind, object: SavedObject, kept: Kept): Raw => ({
-  ...savedForm(kind, object),
-  ...Object.fromEntries(
-    listsIn(kind).map((below) => [
-      below.list,
-      [...formsOf(below, object, kept), ...(kept.inside.get(object)?.[below.list] ?? [])],
-    ]),
-  ),
-});
+function* formOf(kind: ObjectKind, object: SavedObject, kept: Kept): Sliced<Raw> {
+  const form: Record<string, unknown> = savedForm(kind, object);
+  for (const below of listsIn(kind))
+    form[below.list] = [...(yield* formsOf(below, object, kept)), ...(kept.inside.get(object)?.[below.list] ?? [])];
+  yield;
+  return form;
+}
 
-const formsOf = (kind: ObjectKind, above: object, kept: Kept): Raw[] =>
-  inOrder(kind, above).map((object) => formOf(kind, object, kept));
+function* formsOf(kind: ObjectKind, above: object, kept: Kept): Sliced<Raw[]> {
+  const forms: Raw[] = [];
+  for (const object of inOrder(kind, above)) forms.push(yield* formOf(kind, object, kept));
+  return forms;
+}

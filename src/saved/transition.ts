@@ -20,6 +20,7 @@ import {
   implicitAccess,
 } from '../scsi/alua-group.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
+import { atOnce, inSlices, type Sliced } from '../system/slices.ts';
 import {
   type FabricState,
   freshPortal,
@@ -68,9 +69,11 @@ type Step = (typeof steps)[number];
  * a serial number that is empty on one side is none either. Parts of saved files that no operation can set are left out. An attribute
  * that cannot change while the storage object is exported is among the differences all the same: it is refused when it is carried out.
  */
-export function transition(from: Tree, to: Tree): Difference[] {
-  return new Transition(from, to).differences();
-}
+export const transition = (from: Tree, to: Tree): Difference[] => atOnce(new Transition(from, to).differences());
+
+/** The same in slices, of trees that stay as they are meanwhile. */
+export const transitionSliced = (from: Tree, to: Tree): Promise<Difference[]> =>
+  inSlices(new Transition(from, to).differences());
 
 /** One operation that leads from one tree to another. */
 export interface Difference {
@@ -97,9 +100,9 @@ class Transition {
     this.#to = to;
   }
 
-  differences(): Difference[] {
-    for (const kind of this.#from.storageObjects.keys()) this.#storageObjects(kind);
-    for (const [name, state] of this.#from.fabrics) this.#fabric(state, this.#to.fabric(name));
+  *differences(): Sliced<Difference[]> {
+    for (const kind of this.#from.storageObjects.keys()) yield* this.#storageObjects(kind);
+    for (const [name, state] of this.#from.fabrics) yield* this.#fabric(state, this.#to.fabric(name));
     return [...this.#steps.values()].flat();
   }
 
@@ -111,7 +114,7 @@ class Transition {
     this.#do(step, path, 'set', { group, name, value }, was);
   }
 
-  #storageObjects(kind: string): void {
+  *#storageObjects(kind: string): Sliced<void> {
     const [before, after] = [this.#from.storageObjectsOf(kind), this.#to.storageObjectsOf(kind)];
     const path = `/backstores/${kind}`;
     this.#names(path, before, after);
@@ -125,6 +128,7 @@ class Transition {
       for (const lun of old.exports) this.#gone.add(lun as Lun);
     }
     for (const [name, next] of after) {
+      yield;
       const old = present(was.get(next) ?? before.get(name), this.#gone);
       if (old) {
         const settled = { config: next.config };
@@ -243,16 +247,16 @@ class Transition {
     this.#do('TPGs', path, is ? 'restrict' : 'unrestrict', is ?? {}, printed);
   }
 
-  #fabric(before: FabricState, after: FabricState): void {
+  *#fabric(before: FabricState, after: FabricState): Sliced<void> {
     const path = `/${after.fabric.name}`;
     this.#accounts(before, after);
     const along = { discovery_auth: this.#left(before.discoveryAccounts) };
     this.#settings('discovery', schema.fabric, path, before, after, along);
     this.#going('targets go', schema.target, path, before.targets.values(), after.targets.values());
-    for (const target of after.targets.values()) this.#target(before.targets.get(target.wwn), target);
+    for (const target of after.targets.values()) yield* this.#target(before.targets.get(target.wwn), target);
   }
 
-  #target(old: Target | undefined, target: Target): void {
+  *#target(old: Target | undefined, target: Target): Sliced<void> {
     const { fabric, only, path } = target;
     const settled = only && { settled: creationOf(schema.tpg, only)['settled']! };
     if (!old) this.#do('targets', `/${fabric.name}`, 'create', { ...nameOf(schema.target, target), ...settled });
@@ -260,11 +264,11 @@ class Transition {
     for (const tpg of target.tpgs.values()) {
       const known = old?.tpgs.get(tpg.tag);
       if (!known && !only) this.#do('TPGs', path, 'create', creationOf(schema.tpg, tpg));
-      this.#tpg(known ?? freshTpg(tpg), tpg);
+      yield* this.#tpg(known ?? freshTpg(tpg), tpg);
     }
   }
 
-  #tpg(old: Tpg, tpg: Tpg): void {
+  *#tpg(old: Tpg, tpg: Tpg): Sliced<void> {
     const { path } = tpg;
     const along = { ...alongWith(old, tpg), auth: this.#left(old.accounts) };
     this.#settings('TPGs', schema.tpg, path, old, tpg, along);
@@ -277,8 +281,8 @@ class Transition {
       const at = pathOf(schema.portal, tpg, portal);
       this.#settings('portals', schema.portal, at, before ?? freshPortal(portal.address, portal.port), portal);
     }
-    this.#luns(old, tpg);
-    this.#acls(old, tpg);
+    yield* this.#luns(old, tpg);
+    yield* this.#acls(old, tpg);
   }
 
   #isSameLun(old: Lun, next: Lun): boolean {
@@ -286,7 +290,7 @@ class Transition {
     return renamed ? renamed === next.storageObject : idOf(schema.lun, next) === idOf(schema.lun, old);
   }
 
-  #luns(old: Tpg, tpg: Tpg): void {
+  *#luns(old: Tpg, tpg: Tpg): Sliced<void> {
     const path = schema.lun.at(tpg);
     for (const lun of old.luns.values()) {
       const next = tpg.luns.get(lun.index);
@@ -297,6 +301,7 @@ class Transition {
       this.#gone.add(lun);
     }
     for (const lun of tpg.luns.values()) {
+      yield;
       const { storageObject } = lun;
       const known = present(old.luns.get(lun.index), this.#gone);
       const fresh = newLun(tpg, lun.index, storageObject, lun.alias);
@@ -309,13 +314,14 @@ class Transition {
     }
   }
 
-  #acls(old: Tpg, tpg: Tpg): void {
+  *#acls(old: Tpg, tpg: Tpg): Sliced<void> {
     const path = schema.nodeAcl.at(tpg);
     this.#going('ACLs go', schema.nodeAcl, path, old.acls.values(), tpg.acls.values());
     const isTagged = ({ wwn, tag }: NodeAcl) => tag !== '' && old.acls.get(wwn)?.tag === tag;
     /** The ACLs that are in their group when the next one joins. */
     const tagged = new Set([...tpg.acls.values()].filter(isTagged).map(({ wwn }) => wwn));
     for (const acl of tpg.acls.values()) {
+      yield;
       const { wwn, tag } = acl;
       const known = old.acls.get(wwn);
       if (!known) this.#do('ACLs', path, 'create', creationOf(schema.nodeAcl, acl));
@@ -338,8 +344,9 @@ class Transition {
     const after = [...acl.mappedLuns.values()];
     this.#going(step === 'ACLs' ? 'mapped LUNs go' : step, schema.mappedLun, path, mapped, after);
     this.#coming(step, schema.mappedLun, path, mapped, after);
+    const were = new Map(mapped.map((one) => [idOf(schema.mappedLun, one), one]));
     for (const one of after) {
-      const known = mapped.find((other) => idOf(schema.mappedLun, other) === idOf(schema.mappedLun, one));
+      const known = were.get(idOf(schema.mappedLun, one));
       if (known) this.#settings(step, schema.mappedLun, pathOf(schema.mappedLun, acl, one), known, one);
     }
   }

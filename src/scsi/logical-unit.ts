@@ -93,6 +93,8 @@ export class StorageObject {
   arriving = false;
   /** LUNs that export it, in any fabric. */
   readonly exports = new Set<object>();
+  /** The name of VPD page 83h, and the attributes that it was made of: each new object is compared with all. */
+  #naa: { readonly id?: string; readonly company?: string; readonly naa: string } = { naa: '' };
   /** The states of its subjects, each at the subject's own place (unit-state.ts). */
   readonly states: object[] = [];
   /**
@@ -170,9 +172,12 @@ export class StorageObject {
    * two units that share it for one.
    */
   get naa(): string {
-    const { scsi_id: id } = this.attributes.values;
-    if (id !== '') return textNaa(id);
-    return `6${this.attributes.values.company_id}${this.#serialDigits}`.toLowerCase().padEnd(32, '0');
+    const { scsi_id: id, company_id: company } = this.attributes.values;
+    if (this.#naa.id !== id || this.#naa.company !== company) {
+      const naa = id === '' ? `6${company}${this.#serialDigits}`.toLowerCase().padEnd(32, '0') : textNaa(id);
+      this.#naa = { id, company, naa };
+    }
+    return this.#naa.naa;
   }
 
   /** `/backstores/fileio/disk0` */
