@@ -22,7 +22,7 @@ export interface SavedConfiguration {
 /** The tree as the file has it. */
 export const dumpTree = (tree: Tree): SavedConfiguration => atOnce(dumpSliced(tree));
 
-/** The same in slices, of a tree that stays as it is meanwhile. */
+/** `dumpTree` in slices, of a tree that stays as it is meanwhile. */
 export function* dumpSliced(tree: Tree): Sliced<SavedConfiguration> {
   const { kept } = tree;
   const { [elsewhere]: before, ...top } = kept.top;

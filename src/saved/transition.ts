@@ -71,7 +71,7 @@ type Step = (typeof steps)[number];
  */
 export const transition = (from: Tree, to: Tree): Difference[] => atOnce(new Transition(from, to).differences());
 
-/** The same in slices, of trees that stay as they are meanwhile. */
+/** `transition` in slices, of trees that stay as they are meanwhile. */
 export const transitionSliced = (from: Tree, to: Tree): Promise<Difference[]> =>
   inSlices(new Transition(from, to).differences());
 

@@ -88,7 +88,7 @@ async function served(kind: string, { words, medium }: Kind) {
     [files.small, bytes / 2, 0],
   ] as const)
     writeFileSync(file, Buffer.alloc(size, fill));
-  // It has to be there until the host is closed.
+  // The old medium has to be there until the host is closed.
   const old = await medium(files.old);
   const host = await openHost({ home: homeOf(directory, {}, undefined), role: 'serve' });
   onTestFinished(() => host.close());

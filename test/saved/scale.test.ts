@@ -1,5 +1,5 @@
-// What a description costs grows with the number of its objects, and not with the square; and others have their turn meanwhile. Counted in
-// calls: the same on every machine.
+// The cost of a description grows with the number of its objects, and not with the square, counted in calls; and others have their turn
+// meanwhile.
 
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
