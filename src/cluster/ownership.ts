@@ -29,6 +29,8 @@ const limits = {
   /** So many moves by initiators are made in `moveSpanMs`, so that two that cannot agree do not go on for ever. */
   movesMax: 2,
   moveSpanMs: 300_000,
+  /** After it has come to an owner otherwise: initiators see the new states of their paths within so long, and move nothing back by old ones. */
+  settleMs: 5_000,
   /** How long the next in the order waits for the one before it to take a unit that is free. */
   patienceMs: 6_000,
   /** After the medium could not be opened, or was lost. */
@@ -75,6 +77,7 @@ export class Ownership {
   /** When initiators have moved it, as far as we know. */
   #moved: readonly number[] = [];
   #notBefore = Number.NEGATIVE_INFINITY;
+  #servesSince = Number.NEGATIVE_INFINITY;
   #freeSince: number | undefined;
   /** A read was asked for and has not been answered. */
   #asked = false;
@@ -168,7 +171,8 @@ export class Ownership {
     this.#seen = { record, revision };
     const hasEpoch = ['opening', 'starting', 'serving'].includes(this.#phase);
     if (hasEpoch && !this.#isMine()) this.#close(false);
-    if (fresh && this.#phase === 'serving') this.#stand('active');
+    // Without a lease the answer may be an old one: another owner may have come since.
+    if (fresh && this.#phase === 'serving' && now < this.#leaseUntil) this.#stand('active');
     // The record was written after all, or the one before it has to be written once more.
     if (this.#phase === 'giving' && !this.#writing) this.#begin('standby');
   }
@@ -226,7 +230,10 @@ export class Ownership {
     if (to === undefined || !others.includes(to)) return undefined;
     if (by === 'operator') return to;
     const recent = this.#moved.filter((at) => now - at < limits.moveSpanMs);
-    const isTooSoon = recent.some((at) => now - at < limits.movePauseMs) || recent.length >= limits.movesMax;
+    const isTooSoon =
+      now - this.#servesSince < limits.settleMs ||
+      recent.some((at) => now - at < limits.movePauseMs) ||
+      recent.length >= limits.movesMax;
     if (isTooSoon) {
       this.#wish = undefined;
       this.#do({ does: 'refuse wish' });
@@ -330,6 +337,7 @@ export class Ownership {
     }
     if (why === 'name') this.#do({ does: 'admit', client: record.client ?? '', may: this.#phase === 'opening' });
     if (why === 'serve' && this.#phase === 'starting') {
+      this.#servesSince = now;
       this.#begin('serving');
       // The answer may have come late: what it says of reservations may not be so any more.
       if (now < this.#leaseUntil) this.#stand('active');

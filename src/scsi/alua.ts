@@ -90,10 +90,18 @@ export function stateChanged(lu: StorageObject, name: unknown): void {
   });
 }
 
-/** NOT READY when a command may not run behind a port of this group now; undefined when it may. */
-export function inaccessible(lu: StorageObject, portGroup: number, runsIn: AccessStates): Sense | undefined {
+/**
+ * NOT READY when a command may not run behind a port of this group now; undefined when it may.
+ * @param asksState the command has no other purpose than this answer
+ */
+export function inaccessible(
+  lu: StorageObject,
+  portGroup: number,
+  runsIn: AccessStates,
+  asksState = false,
+): Sense | undefined {
   if (runsIn === 'any' || !offersAlua(lu)) return undefined;
-  if (lu.shared) return refusalOfShared(standingNow(lu.shared), runsIn);
+  if (lu.shared) return refusalOfShared(standingNow(lu.shared), runsIn, asksState);
   for (const group of lu.aluaGroups) {
     if (group.tg_pt_gp_id !== portGroup) continue;
     const state = states[stateOf(lu, group)];
@@ -102,8 +110,9 @@ export function inaccessible(lu: StorageObject, portGroup: number, runsIn: Acces
   return undefined;
 }
 
-function refusalOfShared(standing: SharedStanding, runsIn: AccessStates): Sense | undefined {
-  if (standing === 'transition') return sense.asymmetricAccessTransition;
+function refusalOfShared(standing: SharedStanding, runsIn: AccessStates, asksState: boolean): Sense | undefined {
+  // A group of a gateway is reported as Standby between two owners. Linux gives up a path whose TEST UNIT READY ends otherwise.
+  if (standing === 'transition') return asksState ? sense.targetPortStandby : sense.asymmetricAccessTransition;
   return standing === 'standby' && runsIn === 'active' ? sense.targetPortStandby : undefined;
 }
 

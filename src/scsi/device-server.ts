@@ -113,7 +113,7 @@ function checkStanding(row: OpcodeRow, { nexus, cdb }: Task, unit: LogicalUnitVi
       addUnitAttention(nexus, lu, sense.previousReservationConflict);
     return { status: status.reservationConflict };
   }
-  const refusal = inaccessible(lu, unit.port.portGroup, row.runsIn ?? 'active');
+  const refusal = inaccessible(lu, unit.port.portGroup, row.runsIn ?? 'active', row.asksState);
   if (refusal) throw new CheckCondition(refusal);
   return undefined;
 }

@@ -100,6 +100,8 @@ export interface Opcode<F extends Fields = Fields> extends Omit<CommandRow, 'ran
   readonly answeredHere?: true;
   /** The ALUA states in which it runs. Absent: the active ones. */
   readonly runsIn?: AccessStates;
+  /** Set of the question for the state itself: it is told the same as by REPORT TARGET PORT GROUPS. */
+  readonly asksState?: true;
   /** The answer where there is no logical unit. Absent: LOGICAL UNIT NOT SUPPORTED. */
   absent?(task: Task, cdb: Cdb<F>): Completion;
   /** Rules on the CDB beyond the usage bits. @throws CheckCondition */

@@ -30,6 +30,7 @@ export const spcOpcodes: readonly OpcodeRow[] = [
     cdb: {},
     medium: 'read',
     whenReserved: 'allowed',
+    asksState: true,
     execute: () => good,
   }),
   opcode({

@@ -160,7 +160,7 @@ describe('a move that an initiator asks for', () => {
   it('is refused at once where one was made a moment ago, and its initiator does not wait for it', async () => {
     const { cluster, here } = await serving();
     const there = await cluster.gateway('b');
-    await cluster.pass(1_000);
+    await cluster.pass(6_000);
     const move = (from: typeof here, group: number) =>
       cluster.outcome(from.gateway.answer(disk, { asks: 'move', group }));
     const groupOf = (name: string) => here.gateway.gateways().find((one) => one.name === name)!.number;
@@ -171,6 +171,22 @@ describe('a move that an initiator asks for', () => {
     expect(there.gateway.units()).toMatchObject([{ owner: 'b', here: 'active' }]);
     await cluster.pass(30_000);
     expect(await move(here, groupOf('a'))).toBe(true);
+  });
+
+  it('is refused at first where the unit has come to another gateway otherwise, since it may go by the states before', async () => {
+    const { cluster, here } = await serving();
+    const there = await cluster.gateway('b');
+    await cluster.pass(1_000);
+    cluster.pause(here);
+    while (there.gateway.units()[0]?.here !== 'active') await cluster.pass(10);
+    cluster.resume(here);
+    await cluster.pass(1_500);
+    const back = () => cluster.outcome(here.gateway.answer(disk, { asks: 'move', group: here.gateway.number }));
+    const asked = cluster.time.now;
+    expect(await back()).toBe(false);
+    expect(cluster.time.now - asked).toBeLessThan(100);
+    await cluster.pass(5_000);
+    expect(await back()).toBe(true);
   });
 
   it('does not take the place of the move that an operator asks for, and asks for the same where it is one to the same gateway', async () => {
@@ -208,7 +224,7 @@ describe('a move that an initiator asks for', () => {
   it('is known to be refused by a gateway that stood still while its wish came and went', async () => {
     const { cluster, here } = await serving();
     const there = await cluster.gateway('b');
-    await cluster.pass(1_000);
+    await cluster.pass(6_000);
     const groupOf = (name: string) => here.gateway.gateways().find((one) => one.name === name)!.number;
     const move = (from: typeof here, name: string) => from.gateway.answer(disk, { asks: 'move', group: groupOf(name) });
     expect(await cluster.outcome(move(there, 'b'))).toBe(true);

@@ -45,6 +45,7 @@ const killed = (role: Role, awayMs: number): Mishap => ({
 
 const paused = (role: Role, forMs: number): Mishap => ({
   name: `SIGSTOP of ${role} for ${forMs / 1000} s`,
+  limitMs: failoverMs,
   async happen({ pair }) {
     const gateway = await inRole(pair, role);
     gateway.signal('SIGSTOP');

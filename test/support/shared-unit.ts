@@ -5,7 +5,7 @@ import type { StorageObject } from '../../src/scsi/logical-unit.ts';
 import type { SharedStanding, SharedUnit } from '../../src/scsi/shared-unit.ts';
 
 /** The unit of the first of two gateways; what is asked of them together is not asked here. */
-const sharedBy = (
+export const sharedBy = (
   { aluaGroups }: StorageObject,
   { standing, until }: { standing: SharedStanding; until?: number },
 ): SharedUnit => ({

@@ -2,11 +2,14 @@
 
 import { expect, test } from 'vitest';
 import type { Attribute } from '../../../src/attribute.ts';
+import { standShared } from '../../../src/scsi/alua.ts';
 import { aluaGroup, aluaGroupTable } from '../../../src/scsi/alua-group.ts';
 import type { TargetPort } from '../../../src/scsi/logical-unit.ts';
 import { opcodes } from '../../../src/scsi/opcode-table.ts';
+import { clearUnitAttentions } from '../../../src/scsi/unit-attention.ts';
 import { cdbOf } from '../../support/cdb.ts';
 import { be, logicalUnit, pattern, port, ScsiInitiator } from '../../support/logical-unit.ts';
+import { sharedBy } from '../../support/shared-unit.ts';
 
 const reportGroups = [0xa3, 0x0a, 0, 0, 0, 0, 0, 0, 0, 255];
 const second: TargetPort = { ...port, portName: `${port.targetName},t,0x0002`, relativePortId: 2 };
@@ -174,6 +177,14 @@ test.each(settings)(
     expect(JSON.stringify(await view(other)) === JSON.stringify(await view(value))).toBe(same);
   },
 );
+
+test('SPC-4 6.47 TEST UNIT READY: a unit of several gateways is on standby between two owners, as the report has it, while others are told of the transition', async () => {
+  const { lu, a } = fresh();
+  standShared(lu, sharedBy(lu, { standing: 'transition' }));
+  clearUnitAttentions(a.nexus);
+  expect((await a.send([0, 0, 0, 0, 0, 0])).sense).toBe('2/04/0b');
+  expect((await a.send([0x28, 0, 0, 0, 0, 0, 0, 0, 1])).sense).toBe('2/04/0a');
+});
 
 test('SPC-4 6.37 alua_support 0 takes the commands and the states away', async () => {
   const { lu } = logicalUnit({ attributes: { alua_support: 0 } });
