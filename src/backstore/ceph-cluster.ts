@@ -120,10 +120,10 @@ async function connect(library: Ceph, key: string, { conf, user }: CephAddress):
 const errorOf = (result: number, call: string) => systemError(-result, call);
 
 /**
- * The seconds for which a client is shut out, renewed by whoever has the image: an entry names one process, so a long one harms nobody
- * else. Not a whole number, since the monitors of Ceph 16 refuse an integer.
+ * The seconds for which a client is shut out: a year. Monitors leave an entry that is there as it is, so that it cannot be renewed; one
+ * names one process, and harms nobody else. Not a whole number, since the monitors of Ceph 16 refuse an integer.
  */
-export const shutOutSeconds = 86_400.5;
+const shutOutSeconds = 365 * 86_400 + 0.5;
 
 /** A connection, and the number of its users. */
 export class CephCluster {
@@ -203,14 +203,27 @@ export class CephCluster {
   }
 
   /**
-   * Shuts clients out, or goes on to: when it resolves, nothing of them is taken any more where anything of ours was taken
-   * since. @throws a system error
+   * Shuts clients out that are not: when it resolves, nothing of any of them is taken any more where anything of ours was taken
+   * since. Monitors make about one change in a second, and tell at once what they have. @throws a system error
    */
   async shutOutOthers(clients: readonly string[]): Promise<void> {
-    const others = clients.map(bareAddress).filter((one) => one !== this.client);
-    for (const addr of others)
-      await this.#tell({ prefix: 'osd blocklist', blocklistop: 'add', addr, expire: shutOutSeconds });
-    if (others.length > 0) await this.call(this.rados.latestMap, this.#handle);
+    if (clients.length === 0) return;
+    const out = await this.#shutOutNow();
+    const left = clients.map(bareAddress).filter((one) => one !== this.client && !out.has(one));
+    const add = (addr: string) =>
+      this.#tell({ prefix: 'osd blocklist', blocklistop: 'add', addr, expire: shutOutSeconds });
+    await Promise.all(left.map(add));
+    await this.call(this.rados.latestMap, this.#handle);
+  }
+
+  /** The clients that are shut out; none where the monitors do not say it in words that we know. */
+  async #shutOutNow(): Promise<ReadonlySet<string>> {
+    try {
+      const listed = (await this.ask({ prefix: 'osd blocklist ls', format: 'json' })) as readonly { addr?: unknown }[];
+      return new Set(listed.map(({ addr }) => bareAddress(String(addr))));
+    } catch {
+      return new Set();
+    }
   }
 
   async #tell(command: Readonly<Record<string, string | number>>): Promise<string> {

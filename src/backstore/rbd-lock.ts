@@ -94,10 +94,9 @@ async function makeWay(
     const watchers = await watchersOf(cluster, image);
     if (watchers.some((one) => bareAddress(one) === address)) throw held(name, address);
   }
-  // The holder is blocklisted before its lock is taken away (rbd_blocklist_on_break_lock).
+  // Breaking the lock shuts the holder out, too, but for an hour, and an entry that is there stays as it is.
+  await cluster.shutOutOthers([holder]);
   await cluster.call(cluster.rbd.breakLock, image.handle, exclusive, holder);
-  // The blocklist entry lasts for as long as we say.
-  await cluster.shutOutOthers(shutOut);
 }
 
 const held = (name: string, holder: string) =>

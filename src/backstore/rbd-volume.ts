@@ -7,7 +7,7 @@ import { OperatorError, systemErrorCode } from '../errors.ts';
 import { runningMs } from '../system/running-time.ts';
 import { systemError } from '../system/system-error.ts';
 import type { Claim, Snapshots, Space, Trouble, Volume } from './backstore.ts';
-import { type CephAddress, type CephCluster, joinCluster, shutOutSeconds } from './ceph-cluster.ts';
+import { type CephAddress, type CephCluster, joinCluster } from './ceph-cluster.ts';
 import { imageInfoBytes, thick } from './librbd.ts';
 import { within } from './patience.ts';
 import { nameOfImage, type RbdAddress } from './rbd-address.ts';
@@ -21,6 +21,8 @@ const openMs = 15_000;
 const closeMs = 8_000;
 /** The interval of looking whether the lock is still ours, and how large the image is. */
 const lookMs = 5_000;
+/** The interval of looking whether earlier owners are shut out still: an operator may have let them in. */
+const shutOutLookMs = 60_000;
 /** The silence after which a cluster is in trouble. */
 const silenceMs = 10_000;
 /** The smallest piece in which a discard frees space, as OSDs allocate it. */
@@ -144,7 +146,7 @@ class RbdVolume implements Volume {
   #look: { readonly since: number; readonly at: Date } | undefined;
   readonly #looking: NodeJS.Timeout;
   readonly #running = new Set<Promise<unknown>>();
-  /** When earlier owners were shut out last. */
+  /** When it was seen last that earlier owners are shut out. */
   #shutOutAt = runningMs();
   #closed = false;
 
@@ -263,7 +265,7 @@ class RbdVolume implements Volume {
   async #lookOnce(): Promise<void> {
     const { shutOut = [] } = this.#claim;
     try {
-      if (shutOut.length > 0 && runningMs() - this.#shutOutAt > (shutOutSeconds * 1000) / 3) {
+      if (runningMs() - this.#shutOutAt > shutOutLookMs) {
         await this.#cluster.shutOutOthers(shutOut);
         this.#shutOutAt = runningMs();
       }
