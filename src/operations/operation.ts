@@ -80,7 +80,7 @@ export interface Surroundings {
   readonly serving: boolean;
   /** Whether a journal or a saved file is being read back: nothing is generated then, and files are not made. */
   readonly restoring: boolean;
-  /** Whether other gateways have the same tree. */
+  /** Whether a change is made here of a tree that other gateways have, too; what was stored already is taken as it is. */
   readonly inCluster?: boolean;
   /** Whether names come back that were there before: they are accepted as they are. */
   readonly comingBack?: boolean;

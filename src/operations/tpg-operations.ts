@@ -72,7 +72,7 @@ export const tpgOperations = [
           'storage object or path not valid',
           `${params.storage_object} is no storage object; see: ls /backstores`,
         );
-      if (around.inCluster && !around.restoring) refuseLocal(storageObject);
+      if (around.inCluster) refuseLocal(storageObject);
       if ([...(storageObject.exports as ReadonlySet<Lun>)].some((lun) => lun.tpg === tpg))
         throw new OperatorError(
           `lun for storage object ${storageObject.backstore.plugin}/${storageObject.name} already exists`,

@@ -115,7 +115,7 @@ export class Root {
   #around(restoring: boolean, comingBack = false): Surroundings {
     const { missingSerial = worldly.missingSerial } = this.#options;
     const flushed = async (path: string) => void (await this.#loops?.each((loop) => loop.flush(path)));
-    const asked = { restoring, comingBack, inCluster: this.sharing !== undefined };
+    const asked = { restoring, comingBack, inCluster: this.sharing !== undefined && !restoring };
     return { ...worldly, ...asked, missingSerial, flushed, serving: this.#serving };
   }
 

@@ -62,7 +62,7 @@ export const configurationOperations = [
 
 async function putBack(tree: Tree, before: unknown, around: Surroundings): Promise<void> {
   await close(clear(tree, {}));
-  await restoreTree(tree, before, { ...around, restoring: true });
+  await restoreTree(tree, before, { ...around, restoring: true, inCluster: false });
 }
 
 async function close(removed: StorageObject[]): Promise<void> {

@@ -17,7 +17,7 @@ import type { Operation } from '../../src/operations/operation.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
 import { joinCluster, leaveCluster } from '../../src/root/joining.ts';
 import { newPart } from '../../src/root/options.ts';
-import { dumpTree } from '../../src/saved/saveconfig.ts';
+import { dumpTree, dumpValue } from '../../src/saved/saveconfig.ts';
 import { EtcdCluster } from '../support/etcd.ts';
 import { needs } from '../support/needs.ts';
 import { below, randomOf } from '../support/random.ts';
@@ -305,7 +305,15 @@ describe('the shared tree', needs('etcd', 'etcdctl'), () => {
     expect(await refusal(apply(a, luns, 'create', { storage_object: disk }))).toContain(
       `${disk} is storage of one machine`,
     );
-    expect(a.root.tree.fabrics.get('iscsi')!.targets.get(iqn(1))!.tpgs.get(1)!.luns.size).toBe(0);
+    const lunsOf = (host: Host) => host.root.tree.fabrics.get('iscsi')!.targets.get(iqn(1))!.tpgs.get(1)!.luns.size;
+    expect(lunsOf(a)).toBe(0);
+    // A file of another machine brings its LUN, too.
+    const other = await openHost({ home: home('b'), role: 'command' });
+    const configuration = dumpValue(other.root.tree);
+    await other.close();
+    const { notes } = await apply(a, '/', 'restoreconfig', { configuration, clear_existing: true });
+    expect(notes.join()).toContain(`${disk} is storage of one machine`);
+    expect(lunsOf(a)).toBe(0);
   });
 
   it('a gateway that leaves gives up its number: fifteen may come and go for ever', async () => {
