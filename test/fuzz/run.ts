@@ -4,7 +4,7 @@
 // sessions or descriptors of the attack are left when it is over.
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,6 +24,8 @@ const inputsPerBatch = 50;
 const growthBytesMax = 48 << 20;
 
 interface Progress {
+  /** The healthy initiators and guests that have had an answer. */
+  begun: number;
   rounds: number;
   guestRounds: number;
   slowestMs: number;
@@ -41,6 +43,7 @@ async function healthy(port: number, progress: Progress, digests: boolean, stopp
   const digest = digests ? 'CRC32C' : 'None';
   await initiator.login({ MaxRecvDataSegmentLength: '65536', HeaderDigest: digest, DataDigest: digest });
   await initiator.command([0, 0, 0, 0, 0, 0]);
+  progress.begun += 1;
   for (; !stopped(); progress.rounds += 1) {
     const { rounds } = progress;
     const blocks = rounds % 8 === 0 ? 256 : 8;
@@ -61,6 +64,7 @@ async function healthyGuest(home: string, progress: Progress, stopped: () => boo
   const driver = await TestFrontEnd.connect(vhostSocket(home, 'healthy'), [16, 16, 64, 64]);
   await driver.start();
   await driver.command([0]);
+  progress.begun += 1;
   for (; !stopped(); progress.guestRounds += 1) {
     const { guestRounds: rounds } = progress;
     const blocks = rounds % 8 === 0 ? 128 : 8;
@@ -83,7 +87,15 @@ async function residentBytes({ pid }: ChildProcess): Promise<number> {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
 }
 
-const descriptors = async ({ pid }: ChildProcess): Promise<number> => (await readdir(`/proc/${pid}/fd`)).length;
+/** What a process has open: `socket:[1234]`, by number. */
+async function descriptors({ pid }: ChildProcess): Promise<Map<string, string>> {
+  const numbers = await readdir(`/proc/${pid}/fd`);
+  const named = numbers.map(async (number) => {
+    const what = await readlink(`/proc/${pid}/fd/${number}`).catch(() => 'closed meanwhile');
+    return [number, what] as const;
+  });
+  return new Map(await Promise.all(named));
+}
 
 const mib = (bytes: number): string => `${Math.round(bytes / (1 << 20))} MiB`;
 
@@ -172,14 +184,16 @@ async function main(): Promise<number> {
   await new Promise<void>((ready) => child.stdout.on('data', (data) => String(data).includes('Serving') && ready()));
 
   let stopped = false;
-  const progress: Progress = { rounds: 0, guestRounds: 0, slowestMs: 0, failure: undefined };
-  const beside = Promise.all([
+  const progress: Progress = { begun: 0, rounds: 0, guestRounds: 0, slowestMs: 0, failure: undefined };
+  const healthyOnes = [
     ...[false, true].map((digests) => healthy(port, progress, digests, () => stopped)),
     healthyGuest(home, progress, () => stopped),
-  ]).catch((error: unknown) => {
+  ];
+  const beside = Promise.all(healthyOnes).catch((error: unknown) => {
     progress.failure = error;
   });
-  while ((progress.rounds === 0 || progress.guestRounds === 0) && progress.failure === undefined) await sleep(1);
+  // What they keep open belongs to them.
+  while (progress.begun < healthyOnes.length && progress.failure === undefined) await sleep(1);
   const before = { bytes: await residentBytes(child), descriptors: await descriptors(child) };
 
   const counts = new Map<string, { inputs: number; connections: number }>();
@@ -209,15 +223,18 @@ async function main(): Promise<number> {
     let left = before;
     for (let tries = 0; tries < 50; tries += 1) {
       left = { bytes: await residentBytes(child), descriptors: await descriptors(child) };
-      if (left.descriptors <= before.descriptors) break;
+      if (left.descriptors.size <= before.descriptors.size) break;
       await sleep(100);
     }
     const { stdout } = await run(program, ['--home', home, 'sessions', '--json']);
     const sessions = (JSON.parse(stdout) as { data: { targetWwn: string }[] }).data;
     const others = sessions.filter(({ targetWwn }) => ![iqn('healthy'), vhostName.healthy].includes(targetWwn));
     if (others.length > 0) wrong.push(`${others.length} sessions of the attack are left`);
-    if (left.descriptors > before.descriptors)
-      wrong.push(`descriptors: ${before.descriptors} before, ${left.descriptors} after`);
+    const more = [...left.descriptors].filter(([number, what]) => before.descriptors.get(number) !== what);
+    if (left.descriptors.size > before.descriptors.size)
+      wrong.push(
+        `descriptors: ${before.descriptors.size} before, ${left.descriptors.size} after; not there before: ${more.map(([, what]) => what).join(', ')}`,
+      );
     samples.push({ inputs, bytes: left.bytes });
   }
   stopped = true;
@@ -243,7 +260,7 @@ async function main(): Promise<number> {
   if (ended !== undefined) wrong.push(`the target ended with ${ended}`);
   if (bugs !== '') wrong.push(`the target reported: ${bugs.slice(0, 2000)}`);
   if (fifths[4]! - fifths[0]! > growthBytesMax) wrong.push('memory grew');
-  for (const line of wrong) console.error(line);
+  for (const line of wrong) console.error(`FAILED: ${line}`);
   return wrong.length > 0 ? 1 : 0;
 }
 
