@@ -45,7 +45,7 @@ export async function startTgtd(files: readonly string[]): Promise<Server> {
 
 /** A storage object: its kind, and what follows its name in `create`. */
 export interface Disk {
-  readonly kind: 'fileio' | 'ramdisk' | 'block';
+  readonly kind: 'fileio' | 'ramdisk' | 'block' | 'user:rbd';
   readonly create: string;
 }
 
