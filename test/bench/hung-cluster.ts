@@ -1,4 +1,4 @@
-// What a Ceph cluster that hangs costs a file in the same process and the same event loop: `node test/bench/hung-cluster.ts [--rounds N]`.
+// The cost of a Ceph cluster that hangs, to a file in the same process and event loop: `node test/bench/hung-cluster.ts [--rounds N]`.
 // An initiator reads 4 KiB of a file in memory at a time, first alone, then while writes to an image stand still because the cluster's OSD
 // is paused. The median over the rounds of the ratio of 99th percentiles is to stay under 2; at the end tcli is told to stop while the
 // cluster hangs, and has 20 s for it.

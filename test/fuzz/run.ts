@@ -87,7 +87,7 @@ async function residentBytes({ pid }: ChildProcess): Promise<number> {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
 }
 
-/** What a process has open: `socket:[1234]`, by number. */
+/** The open files of a process, `socket:[1234]`, by number. */
 async function descriptors({ pid }: ChildProcess): Promise<Map<string, string>> {
   const numbers = await readdir(`/proc/${pid}/fd`);
   const named = numbers.map(async (number) => {
@@ -192,7 +192,7 @@ async function main(): Promise<number> {
   const beside = Promise.all(healthyOnes).catch((error: unknown) => {
     progress.failure = error;
   });
-  // What they keep open belongs to them.
+  // Their connections are there to stay, and count among the descriptors of before.
   while (progress.begun < healthyOnes.length && progress.failure === undefined) await sleep(1);
   const before = { bytes: await residentBytes(child), descriptors: await descriptors(child) };
 
