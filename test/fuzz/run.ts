@@ -192,7 +192,7 @@ async function main(): Promise<number> {
   const beside = Promise.all(healthyOnes).catch((error: unknown) => {
     progress.failure = error;
   });
-  // Their connections are there to stay, and count among the descriptors of before.
+  // Connections of healthy ones are there to stay, and count among the descriptors of before.
   while (progress.begun < healthyOnes.length && progress.failure === undefined) await sleep(1);
   const before = { bytes: await residentBytes(child), descriptors: await descriptors(child) };
 
