@@ -17,7 +17,7 @@ export interface Choice {
 }
 
 /** Whether a filter matches an item. A part of a path is looked for where the item has one. */
-const isMeant = ({ label, path }: Item, text: string): boolean =>
+export const isMeant = ({ label, path }: Item, text: string): boolean =>
   matchesFilter(text.includes('/') && path !== undefined ? path : label, text);
 
 /** Lets a person choose. @returns the index of the item chosen; null when the person left, or the terminal is gone */

@@ -162,6 +162,12 @@ it('daemon install --user writes units that start this very program', async () =
   expect(written.status).toBe(0);
   const { stdout } = await run('cat', [join(folder, 'systemd/user/tcli.service')]);
   expect(stdout).toContain(`ExecStart=${resolve(packaging, '../shell/bin/tcli')} serve --wait 30\n`);
+  expect(stdout).toContain('Documentation=man:tcli(1)\n');
+  // A home that the units do not serve is named.
+  const elsewhere = { XDG_CONFIG_HOME: folder, TCLI_HOME: join(folder, 'home') };
+  expect((await run(process.execPath, words, { env: elsewhere })).stderr).toContain(
+    `These units serve your own home, and not TCLI_HOME (${elsewhere.TCLI_HOME}).`,
+  );
 });
 
 it(

@@ -50,7 +50,7 @@ test.each([
   [`${tpg}/luns create rd0`, 'storage object or path not valid', 'did you mean /backstores/ramdisk/rd0?'],
   ['/backstores/fileio create name=f file=/x', 'Missing required parameter file_or_dev', 'Did you mean file_or_dev=?'],
   ['/ list', 'Missing required parameter kind', 'It is one of: disks, luns, initiators, targets, portals.'],
-  ['/ export', 'Missing required parameter format', 'It is one of: yaml, json, schema, tgt.'],
+  ['/ export', 'Missing required parameter format', 'It is one of: yaml, json, schema, tgt, lio.'],
   [`${tpg}/portals delete 127.0.0.1 99`, 'No such NetworkPortal', 'This TPG has no portals.'],
 ])('%s: says what to type', async (line, first, hint) => {
   const said = await shell.run(line);

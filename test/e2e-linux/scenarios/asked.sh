@@ -35,3 +35,4 @@ verified "$(disk disks 1)" || fail verify
 logout disks || fail logout
 tell "$(tpg 1)" set attribute redirect=
 tell "$(tpg 1)"/luns delete 9
+tell /iscsi/"$(name disks)" delete 2

@@ -2,6 +2,7 @@
 
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { isMeant } from '../../../shell/ui/choose.ts';
 import { width } from '../../../shell/ui/graphemes.ts';
 import { layOut } from '../../../shell/ui/layout.ts';
 import { matchesFilter, movedSelection, visible } from '../../../shell/ui/list.ts';
@@ -81,4 +82,10 @@ test('a filter wants each of its words', () => {
   expect(matchesFilter('set attribute Emulate_tpu=1', 'emu SET')).toBe(true);
   expect(matchesFilter('set attribute', 'set x')).toBe(false);
   expect(matchesFilter('anything', '')).toBe(true);
+});
+
+test('a filter with a slash is a part of the path of an item, where it has one', () => {
+  const item = { label: 'portals', help: '', path: '/iscsi/iqn.2003-01.org.example:a/tpg1/portals' };
+  expect([isMeant(item, '/port'), isMeant(item, 'a/tpg'), isMeant(item, '/luns')]).toEqual([true, true, false]);
+  expect(isMeant({ label: 'a/b', help: '' }, 'a/b')).toBe(true);
 });
