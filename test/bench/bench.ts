@@ -16,7 +16,7 @@ import { measureDisks, titleOf } from './disks.ts';
 import { type Load, loads } from './loads.ts';
 import { fill, mediumNames } from './media.ts';
 import { ownNetwork } from './network.ts';
-import { print, ratio, type Sample } from './samples.ts';
+import { print, printBeside, ratio, type Sample } from './samples.ts';
 import { builtProgram, cpuOf, type Disk, memoryOf, peer, type Server, startTcli, startTgtd } from './servers.ts';
 import { startStorageDaemon, vhostExport } from './storage-daemon.ts';
 import { besides, buildFrontEnd, isVhost } from './vhost-load.ts';
@@ -25,7 +25,8 @@ const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '1' },
-    only: { type: 'string', default: '' },
+    only: { type: 'string', multiple: true, default: [''] },
+    ours: { type: 'boolean', default: false },
     program: { type: 'string', default: builtProgram },
     against: { type: 'string', multiple: true, default: [] },
     isload: { type: 'string', default: process.env['ISLOAD'] ?? 'isload' },
@@ -46,6 +47,8 @@ const lunCount = 3;
 const whole = ['-f', 'raw', '-t', 'none', '-d', '32', '-s', '131072', '-c', String(lunBytes / 131072)];
 /** Ratios to tgtd that are worse than the recorded ones by this factor fail `--check`. */
 const tolerance = 0.8;
+/** Programs of others that serve beside ours, unless `--ours` leaves them out. */
+const others: readonly string[] = ['tgtd', 'qemu-storage-daemon'];
 const recordFile = join(import.meta.dirname, '../../docs/performance.json');
 
 const congestion = ownNetwork(options.network === 'own' && options.peer.length === 0);
@@ -54,12 +57,12 @@ const files = Array.from({ length: lunCount }, (_, at) => `/dev/shm/tcli-bench-$
 const memory = new Map<number, number>();
 const servers: Server[] = [];
 const commits: BuiltCommit[] = [];
-const isWanted = (title: string) => title.includes(options.only);
+const isWanted = (title: string) => options.only.some((part) => title.includes(part));
 const chosen = loads.filter(({ name }) => isWanted(name));
 const onDisk =
   options.disk === 'none' ? [] : diskLoads.filter((load) => mediumNames.some((name) => isWanted(titleOf(load, name))));
 if (chosen.length === 0 && onDisk.length === 0) {
-  console.error(`No load has "${options.only}" in its name. There are:`);
+  console.error(`No load has "${options.only.join('" or "')}" in its name. There are:`);
   for (const { name } of loads) console.error(`  ${name}`);
   for (const load of diskLoads) for (const name of mediumNames) console.error(`  ${titleOf(load, name)}`);
   process.exit(1);
@@ -87,7 +90,7 @@ try {
       rounds: Number(options.rounds),
       seconds: Number(options.seconds),
       programs,
-      has,
+      has: serves,
       programOf,
       isWanted,
     });
@@ -109,7 +112,7 @@ async function measureInMemory(programs: ReadonlyMap<string, string>): Promise<v
 
 /** Starts our programs: a server on files and one in memory; those of another commit also have its name. */
 async function startAll(programs: ReadonlyMap<string, string>): Promise<void> {
-  if (has('tgtd')) servers.push(await startTgtd(files));
+  if (serves('tgtd')) servers.push(await startTgtd(files));
   for (const [name, program] of programs) {
     const called = (kind: string) => (name === 'tcli' ? kind : `${kind} ${name}`);
     // A file is one process's.
@@ -124,7 +127,7 @@ async function startAll(programs: ReadonlyMap<string, string>): Promise<void> {
     }
   }
   if (has('cc')) buildFrontEnd();
-  if (has('cc') && has('qemu-storage-daemon'))
+  if (has('cc') && serves('qemu-storage-daemon'))
     servers.push(await startStorageDaemon('storage-daemon vhost', vhostExport(files[0]!, lunBytes)));
   // Memory, and mappings of it, cost whoever touches them first.
   for (const { urls } of servers)
@@ -155,6 +158,9 @@ async function measure(): Promise<void> {
         if (server.pid) calls.set(server.name, await callsPerOperation(server.pid, () => operations(load, server)));
     const named = new Map(Array.from(samples, ([{ name }, taken]) => [name, taken]));
     print(load.name, load.bytes, named, servers[0]!.name, calls);
+    for (const { name: commit } of commits)
+      for (const kind of ['fileio', 'ramdisk'])
+        for (const way of ['', ' vhost']) printBeside(named, `${kind}${way}`, `${kind} ${commit}`);
   }
   for (const { name, pid } of servers)
     if (pid)
@@ -219,6 +225,11 @@ function judge(table: ReadonlyMap<Load, ReadonlyMap<Server, readonly Sample[]>>)
 
 function programOf({ client }: Pick<Load, 'client'>): string {
   return client === 'isload' ? options.isload : client;
+}
+
+/** Whether a program is there, and wanted. */
+function serves(program: string): boolean {
+  return has(program) && !(options.ours && others.includes(program));
 }
 
 function has(program: string): boolean {

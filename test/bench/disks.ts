@@ -8,7 +8,7 @@ import type { DiskLoad } from './disk-loads.ts';
 import { fio } from './fio.ts';
 import type { Figures } from './loads.ts';
 import { type BenchMedium, makeMedia } from './media.ts';
-import { print, type Sample } from './samples.ts';
+import { print, printBeside, type Sample } from './samples.ts';
 import { cpuOf, type Server, startTcli, startTgtd } from './servers.ts';
 import { nbdExport, startStorageDaemon } from './storage-daemon.ts';
 
@@ -83,8 +83,12 @@ async function measureMedium(medium: BenchMedium, loads: readonly DiskLoad[], op
       }
     }
   }
-  for (const load of loads)
-    print(titleOf(load, medium.name), load.bytes, table.get(load)!, has('fio') ? load.limit : 'tcli', calls.get(load)!);
+  for (const load of loads) {
+    const samples = table.get(load)!;
+    print(titleOf(load, medium.name), load.bytes, samples, has('fio') ? load.limit : 'tcli', calls.get(load)!);
+    for (const commit of options.programs.keys())
+      if (commit !== 'tcli') for (const name of ['tcli', 'tcli direct']) printBeside(samples, name, commit);
+  }
 }
 
 /** Runs a load; where the client of the load speaks iSCSI alone, fio is the client of an NBD server. */

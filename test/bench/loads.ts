@@ -108,6 +108,7 @@ export const loads: readonly Load[] = [
   isload('randread 4k qd32', 'randread', 4 * KiB, 32),
   isload('randread 4k qd128', 'randread', 4 * KiB, 128),
   isload('randwrite 4k qd32', 'randwrite', 4 * KiB, 32),
+  isload('randwrite 4k qd128', 'randwrite', 4 * KiB, 128),
   isload('randread 16k qd128 x3', 'randread', 16 * KiB, 128, 3),
   iscsiPerf('iscsi-perf read 128k qd32', 128 * KiB, 32),
   iscsiPerf('iscsi-perf randread 4k qd32', 4 * KiB, 32, '-r'),

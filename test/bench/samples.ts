@@ -11,8 +11,11 @@ export interface Sample extends Figures {
 /** Everything that was measured of one load, by who was measured. */
 export type Samples = ReadonlyMap<string, readonly Sample[]>;
 
+/** The middle value; of an even number of values, the mean of the two in the middle. */
 export function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (place: number) => sorted[place] ?? Number.NaN;
+  return (at((sorted.length - 1) >> 1) + at(sorted.length >> 1)) / 2;
 }
 
 /** The median of the rounds' ratios, with the quarters below and above it: what else the machine does meets both of a round. */
@@ -24,6 +27,17 @@ export function ratio(
   const all = taken.map((one, round) => one[key] / (base[round]?.[key] ?? Number.NaN)).toSorted((a, b) => a - b);
   const at = (share: number) => all[Math.min(all.length - 1, Math.floor(all.length * share))] ?? Number.NaN;
   return { low: at(0.25), middle: median(all), high: at(0.75) };
+}
+
+/** Prints what was measured of one as ratios to another: only these two, round by round. */
+export function printBeside(samples: Samples, name: string, base: string): void {
+  const [taken = [], other = []] = [samples.get(name), samples.get(base)];
+  if (taken.length === 0 || other.length === 0) return;
+  const words = (key: 'iops' | 'cpu') => {
+    const { low, middle, high } = ratio(taken, other, key);
+    return `x${middle.toFixed(2)} [${low.toFixed(2)}-${high.toFixed(2)}]`;
+  };
+  console.log(`  ${name} : ${base}   throughput ${words('iops')}, CPU per operation ${words('cpu')}`);
 }
 
 /**
