@@ -23,7 +23,7 @@ const kernelThreadsMax = 16;
 
 /** The least number of completions that the kernel works off in one call. */
 const workPerCall = 20;
-/** The pause after a call that left work undone. */
+/** The pause after a call for which the kernel had no memory. */
 const retryMs = 1;
 
 /** The number of the system call, the same on every architecture. */
@@ -38,6 +38,7 @@ const IORING_SETUP_TASKRUN_FLAG = 1 << 9;
 const IORING_SETUP_SINGLE_ISSUER = 1 << 12;
 const IORING_SETUP_DEFER_TASKRUN = 1 << 13;
 const IORING_SQ_TASKRUN = 1 << 2;
+const IORING_CQ_EVENTFD_DISABLED = 1;
 const IORING_ENTER_GETEVENTS = 1;
 const IORING_REGISTER_EVENTFD = 4;
 const IORING_REGISTER_IOWQ_MAX_WORKERS = 19;
@@ -53,6 +54,14 @@ export const opcode = { fsync: 3, fallocate: 17, read: 22, write: 23, fadvise: 2
 export const POSIX_FADV_WILLNEED = 3;
 /** The flag of `fsync` that makes it fdatasync(2). */
 export const IORING_FSYNC_DATASYNC = 1;
+
+/**
+ * Whether the event may be switched off for a moment. The kernel says that there is work, and then looks whether the event is wanted;
+ * nothing but the order that these processors keep makes sure that one of the two sides sees the other.
+ */
+const canMute = process.arch === 'x64';
+/** Linux 6.1 does not keep that order for what its own threads have ended: an event that got lost would be noticed by then. */
+const lostEventMs = 1000;
 
 const entryWords = 16;
 const completionWords = 4;
@@ -99,7 +108,7 @@ export class IoUring {
   readonly #address: number;
   #held: ForeignMemory | undefined;
   /** The indices into `#ring`. */
-  readonly #at: Readonly<Record<'sqHead' | 'sqTail' | 'sqFlags' | 'cqHead' | 'cqTail' | 'cqEntries', number>>;
+  readonly #at: Readonly<Record<'sqHead' | 'sqTail' | 'sqFlags' | 'cqHead' | 'cqTail' | 'cqEntries' | 'cqFlags', number>>;
   readonly #sqMask: number;
   readonly #cqMask: number;
   readonly #done: (Done | undefined)[] = Array(slots).fill(undefined);
@@ -108,12 +117,16 @@ export class IoUring {
   #waiting: Begin[] = [];
   #isScheduled = false;
   #isClosing = false;
-  /** Whether the flag stood without any work when it was last asked: from then on only the event says that there is some. */
-  #isVain = false;
   #retrying: NodeJS.Timeout | undefined;
   readonly #retry = () => {
     this.#retrying = undefined;
     if (this.inFlight > 0) this.#submit();
+  };
+  readonly #lookout: NodeJS.Timeout;
+  #looking: NodeJS.Immediate | undefined;
+  readonly #lookAgain = () => {
+    this.#looking = undefined;
+    this.look();
   };
   readonly #submit = () => {
     this.#isScheduled = false;
@@ -151,6 +164,7 @@ export class IoUring {
         cqHead: word(cqOffsets),
         cqTail: word(cqOffsets + 1),
         cqEntries: word(cqOffsets + 5),
+        cqFlags: word(cqOffsets + 6),
       };
       this.#sqMask = this.#ring[word(sqOffsets + 2)]!;
       this.#cqMask = this.#ring[word(cqOffsets + 2)]!;
@@ -167,10 +181,7 @@ export class IoUring {
     }
     let watched: WatchedEvent | undefined;
     try {
-      watched = watchEvent(this.#event, () => {
-        this.#isVain = false;
-        this.look();
-      });
+      watched = watchEvent(this.#event, () => void this.look());
       this.#register(IORING_REGISTER_EVENTFD, Int32Array.of(this.#event));
       this.#register(IORING_REGISTER_IOWQ_MAX_WORKERS, Int32Array.of(kernelThreadsMax, 0));
     } catch (error) {
@@ -180,6 +191,7 @@ export class IoUring {
       throw error;
     }
     this.#watched = watched;
+    this.#lookout = setInterval(() => this.look(), lostEventMs).unref();
   }
 
   #register(what: number, values: Int32Array): void {
@@ -266,12 +278,21 @@ export class IoUring {
 
   /** Hands begun requests to the kernel, and lets it do its part. */
   #enter(): void {
-    // The flag may stand without any work: it is set behind the work, which may be done by then.
+    const ring = this.#ring;
+    const { sqFlags, cqFlags } = this.#at;
     let calls = Math.ceil(this.inFlight / workPerCall);
-    do this.#calls.enter.now(SYS_io_uring_enter, this.#fd, this.#begun, 0, IORING_ENTER_GETEVENTS, 0, 0);
-    while (this.#hasWork && --calls > 0);
+    // The completions of these calls are taken next: an event for them would cost a turn of the event loop.
+    if (canMute) Atomics.store(ring, cqFlags, IORING_CQ_EVENTFD_DISABLED);
+    do {
+      // The kernel leaves the flag when it finds no work: it sets the flag behind the work, which may be done by then.
+      Atomics.and(ring, sqFlags, ~IORING_SQ_TASKRUN);
+      this.#calls.enter.now(SYS_io_uring_enter, this.#fd, this.#begun, 0, IORING_ENTER_GETEVENTS, 0, 0);
+      calls -= 1;
+    } while (this.#hasWork && calls > 0);
+    if (canMute) Atomics.store(ring, cqFlags, 0);
     // Nobody tells of work that is left; and the kernel had no memory for entries that it did not take.
-    if ((this.#hasWork || this.#begun > 0) && !this.#retrying) this.#retrying = setTimeout(this.#retry, retryMs);
+    if (this.#begun > 0) this.#retrying ??= setTimeout(this.#retry, retryMs);
+    else if (this.#hasWork) this.#looking ??= setImmediate(this.#lookAgain);
   }
 
   /** Takes completions. @returns whether there were any */
@@ -303,12 +324,9 @@ export class IoUring {
   look(): boolean {
     if (this.inFlight === 0) return false;
     const { cqHead, cqTail } = this.#at;
-    const asks = this.#hasWork && !this.#isVain;
-    if (asks || this.#begun > 0) this.#enter();
+    if (this.#hasWork || this.#begun > 0) this.#enter();
     else if (Atomics.load(this.#ring, cqTail) === this.#ring[cqHead]!) return false;
-    const found = this.#reap();
-    this.#isVain = asks && !found;
-    return found;
+    return this.#reap();
   }
 
   /** Frees everything, when the requests in flight have ended; no more may be begun. */
@@ -319,6 +337,8 @@ export class IoUring {
 
   #close(): void {
     clearTimeout(this.#retrying);
+    clearInterval(this.#lookout);
+    clearImmediate(this.#looking);
     this.#watched.close();
     closeForeign(this.#event);
     this.#release();
