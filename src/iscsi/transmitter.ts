@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Straight, Volume } from '../backstore/backstore.ts';
 import { hasVectors } from '../system/io-vector.ts';
 import type { DirectSocket } from '../system/socket-io.ts';
+import { atTurnEnd } from '../system/turn-end.ts';
 import { Batch, keepSlab, type Slab } from './batch.ts';
 import { flushBytesMax, flushBytesMin } from './limits.ts';
 import type { Output } from './output.ts';
@@ -41,6 +42,10 @@ export class Transmitter implements Output {
   /** The bytes of output that another loop has sent already: they are made again, and left out. */
   #toSkip: number;
   readonly #written = () => this.#drain();
+  readonly #flushLater = () => {
+    this.#scheduled = false;
+    this.#flush();
+  };
 
   /** @param toSkip the bytes of output that another loop has sent */
   constructor(
@@ -93,12 +98,9 @@ export class Transmitter implements Output {
     this.#batch.commit(length);
     if (this.#batch.length >= this.#dueBytes) this.#flush();
     else if (!this.#inBatch && !this.#scheduled) {
-      // Outside a batch, all output that completes in this turn of the event loop goes together.
+      // Outside a batch, all output that completes together goes together.
       this.#scheduled = true;
-      setImmediate(() => {
-        this.#scheduled = false;
-        this.#flush();
-      });
+      atTurnEnd(this.#flushLater);
     }
   }
 

@@ -14,6 +14,7 @@ import { openEvent, type WatchedEvent, watchEvent } from './eventfd.ts';
 import { foreignCall, viewOf } from './ffi.ts';
 import { type ForeignMemory, foreignMemory } from './foreign-memory.ts';
 import { systemError } from './system-error.ts';
+import { endTogether } from './turn-end.ts';
 
 /** The number of requests that the kernel has at one time; more wait for a slot. Each slot has so much memory, used as far as it is needed. */
 export const slots = 128;
@@ -108,7 +109,9 @@ export class IoUring {
   readonly #address: number;
   #held: ForeignMemory | undefined;
   /** The indices into `#ring`. */
-  readonly #at: Readonly<Record<'sqHead' | 'sqTail' | 'sqFlags' | 'cqHead' | 'cqTail' | 'cqEntries' | 'cqFlags', number>>;
+  readonly #at: Readonly<
+    Record<'sqHead' | 'sqTail' | 'sqFlags' | 'cqHead' | 'cqTail' | 'cqEntries' | 'cqFlags', number>
+  >;
   readonly #sqMask: number;
   readonly #cqMask: number;
   readonly #done: (Done | undefined)[] = Array(slots).fill(undefined);
@@ -300,6 +303,7 @@ export class IoUring {
     const { cqHead, cqTail, cqEntries } = this.#at;
     const ring = this.#ring;
     const first = ring[cqHead]!;
+    if (first !== Atomics.load(ring, cqTail)) endTogether();
     // A caller that is told of its end may look in turn.
     for (let head = first; head !== Atomics.load(ring, cqTail); head = ring[cqHead]!) {
       const at = cqEntries + (head & this.#cqMask) * completionWords;

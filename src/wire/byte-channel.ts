@@ -1,6 +1,7 @@
 /** Exact lengths from a stream of bytes, and whole messages to it, whatever the stream is: a socket, TLS, a pair in memory. */
 
 import type { Duplex } from 'node:stream';
+import { atTurnEnd } from '../system/turn-end.ts';
 
 /** The other side has ended the stream, or it broke. */
 export class ChannelEnded extends Error {
@@ -71,14 +72,14 @@ export class ByteChannel {
     for (let left = length; left > 0; left -= discardBytes) await this.exactly(Math.min(left, discardBytes));
   }
 
-  /** Sends the parts as one message; what is sent in one turn of the event loop goes together. @returns when it is on its way, or lost */
+  /** Sends the parts as one message; what is sent by all that ends together goes together. @returns when it is on its way, or lost */
   send(...parts: Uint8Array[]): Promise<void> {
     const stream = this.#stream;
     if (!stream.writable) return Promise.resolve();
     if (!this.#scheduled) {
       this.#scheduled = true;
       stream.cork();
-      setImmediate(() => {
+      atTurnEnd(() => {
         this.#scheduled = false;
         stream.uncork();
       });
