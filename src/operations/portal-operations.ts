@@ -93,7 +93,8 @@ const anyOf = { 4: /^0\.0\.0\.0$/, 6: /^[0:]+$/ } as const;
 
 /**
  * A portal in the way of a new one: a portal of all addresses and one of a single address cannot listen on the same port (of an address
- * family).
+ * family). Where there is one like the new one, nothing is in the way of that, and so of the new one: a thousand targets mostly share one
+ * address.
  */
 function portalInTheWay(tree: Tree, { target: { fabric } }: Tpg, address: string, port: number) {
   const family = address.includes(':') ? 6 : 4;
@@ -102,8 +103,11 @@ function portalInTheWay(tree: Tree, { target: { fabric } }: Tpg, address: string
   for (const target of tree.fabrics.get(fabric.name)?.targets.values() ?? [])
     for (const tpg of target.tpgs.values())
       for (const other of tpg.portals)
-        if (other.port === port && other.address !== address && other.address.includes(':') === (family === 6))
-          if (isAny(address) !== isAny(other.address)) return { path: tpg.path, address: other.address };
+        if (other.port === port) {
+          if (other.address === address) return undefined;
+          if (other.address.includes(':') === (family === 6) && isAny(address) !== isAny(other.address))
+            return { path: tpg.path, address: other.address };
+        }
   return undefined;
 }
 
