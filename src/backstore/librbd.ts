@@ -12,7 +12,7 @@ const handle = 'int64';
 const out = 'void *';
 const text = 'str';
 
-const rados = (name: string, types: readonly string[], result: 'int' | 'void' = 'int') =>
+const rados = (name: string, types: readonly string[], result: 'int' | 'int64' | 'void' = 'int') =>
   foreignCall(`rados_${name}`, result, types, librados);
 const rbd = (name: string, types: readonly string[], result: 'int' | 'int64' | 'void' = 'int') =>
   foreignCall(`rbd_${name}`, result, types, librbd);
@@ -32,6 +32,9 @@ const radosCalls = {
   ask: rados('mon_command', [handle, out, 'size_t', handle, 'size_t', out, out, out, out]),
   free: rados('buffer_free', [handle], 'void'),
   latestMap: rados('wait_for_latest_osdmap', [handle]),
+  /** Of an object, a lock's name: whether it is exclusive, its tag, and for each holder a name, a cookie and an address, in text. */
+  lockers: rados('list_lockers', [handle, text, text, out, out, out, out, out, out, out, out, out], 'int64'),
+  breakLock: rados('break_lock', [handle, text, text, text, text]),
   readObject: rados('read', [handle, text, out, 'size_t', 'uint64']),
 } as const;
 
@@ -77,7 +80,6 @@ const rbdCalls = {
   isOwner: rbd('is_exclusive_lock_owner', [handle, out]),
   owners: rbd('lock_get_owners', [handle, out, out, out]),
   freeOwners: rbd('lock_get_owners_cleanup', [out, 'size_t'], 'void'),
-  breakLock: rbd('lock_break', [handle, 'int', text]),
   watchers: rbd('watchers_list', [handle, out, out]),
   freeWatchers: rbd('watchers_list_cleanup', [out, 'size_t'], 'void'),
 } as const;

@@ -8,11 +8,15 @@ import { textAt } from '../system/ffi.ts';
 import type { Claim } from './backstore.ts';
 import { bareAddress, type CephCluster } from './ceph-cluster.ts';
 import { exclusive, feature, watcherWords } from './librbd.ts';
+import { nameOfImage, type RbdAddress } from './rbd-address.ts';
 import type { RbdImage } from './rbd-image.ts';
 
 /** The number of holders that are asked for: one client has an exclusive lock, and more are counted while it changes hands. */
 const ownersMax = 8;
 const watchersMax = 64;
+/** The lock in the header of an image, as librbd names it, and the room for the texts of its holders. */
+const lockName = 'rbd_lock';
+const lockTextBytes = 4096;
 /** The error number of the kernel that means "no lock now". */
 const nobody = 'ENOENT';
 
@@ -50,11 +54,12 @@ async function watchersOf(cluster: CephCluster, { handle }: RbdImage): Promise<s
 }
 
 /**
- * Takes the lock, for as long as the image is open. @param name the operator's name of the image
+ * Takes the lock, for as long as the image is open.
  * @throws OperatorError when a holder lives
  */
-export async function takeLock(cluster: CephCluster, image: RbdImage, name: string, claim: Claim): Promise<void> {
+export async function takeLock(cluster: CephCluster, image: RbdImage, place: RbdAddress, claim: Claim): Promise<void> {
   const { rbd } = cluster;
+  const name = nameOfImage(place);
   const features = new BigUint64Array(1);
   await cluster.call(rbd.features, image.handle, features);
   const [offered = 0n] = features;
@@ -66,7 +71,7 @@ export async function takeLock(cluster: CephCluster, image: RbdImage, name: stri
   // An earlier owner may come without the lock, too: with what it sent before, or to take the lock.
   await cluster.shutOutOthers(claim.shutOut ?? []);
   const holder = await holderOf(cluster, image);
-  if (holder !== undefined) await makeWay(cluster, image, name, holder, claim);
+  if (holder !== undefined) await makeWay(cluster, image, place, holder, claim);
   // The next process then knows which client to shut out, whatever becomes of this one.
   await claim.keep(cluster.client);
   try {
@@ -82,10 +87,11 @@ export async function takeLock(cluster: CephCluster, image: RbdImage, name: stri
 async function makeWay(
   cluster: CephCluster,
   image: RbdImage,
-  name: string,
+  place: RbdAddress,
   holder: string,
   { earlier, over, shutOut = [] }: Claim,
 ): Promise<void> {
+  const name = nameOfImage(place);
   const address = bareAddress(holder);
   if (address === cluster.client)
     throw new OperatorError(`The image ${name} is open here already, behind another storage object`);
@@ -94,10 +100,33 @@ async function makeWay(
     const watchers = await watchersOf(cluster, image);
     if (watchers.some((one) => bareAddress(one) === address)) throw held(name, address);
   }
-  // Breaking the lock shuts the holder out, too, but for an hour, and an entry that is there stays as it is.
   await cluster.shutOutOthers([holder]);
-  await cluster.call(cluster.rbd.breakLock, image.handle, exclusive, holder);
+  await breakLock(cluster, image, await cluster.pool(place.pool, place.namespace), address);
 }
+
+/**
+ * Takes the lock away from a client that is shut out. librbd's own call would shut it out once more: that takes a second, and would
+ * last an hour.
+ */
+async function breakLock(cluster: CephCluster, { handle }: RbdImage, pool: number, holder: string): Promise<void> {
+  const { rados, rbd } = cluster;
+  const id = Buffer.alloc(lockTextBytes);
+  await cluster.call(rbd.id, handle, id, id.length);
+  const header = `rbd_header.${textsIn(id)[0]}`;
+  const isExclusive = new Int32Array(1);
+  const list = () => ({ text: Buffer.alloc(lockTextBytes), length: new BigUint64Array([BigInt(lockTextBytes)]) });
+  const [tag, names, cookies, addresses] = [list(), list(), list(), list()];
+  const places = [tag, names, cookies, addresses].flatMap(({ text, length }) => [text, length]);
+  await cluster.call(rados.lockers, pool, header, lockName, isExclusive, ...places);
+  const at = textsIn(addresses.text).findIndex((one) => bareAddress(one) === holder);
+  // It has let go of the lock meanwhile.
+  if (at < 0) return;
+  const [name, cookie] = [textsIn(names.text)[at], textsIn(cookies.text)[at]];
+  await cluster.call(rados.breakLock, pool, header, lockName, name, cookie);
+}
+
+/** Texts that stand behind one another, each with a zero behind it. */
+const textsIn = (bytes: Buffer): string[] => bytes.toString('utf8').split('\0');
 
 const held = (name: string, holder: string) =>
   new OperatorError(

@@ -92,7 +92,7 @@ const open = (address: RbdAddress, size: number, claim: Claim): Promise<Volume> 
           `The image ${nameOfImage(address)} has ${bytes} bytes, ${size} are wanted`,
           'Give the size that it has, or a smaller one.',
         );
-      await takeLock(cluster, image, nameOfImage(address), claim);
+      await takeLock(cluster, image, address, claim);
       return new RbdVolume({ cluster, image, address, claim, size, bytes, objectBytes });
     } catch (error) {
       await image

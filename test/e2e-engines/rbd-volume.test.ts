@@ -130,6 +130,22 @@ describe('the exclusive lock of an image', withCeph, () => {
     expect(kept).toEqual([volume.client, undefined]);
   });
 
+  test('earlier owners are shut out for a year, and one that is shut out already costs the monitors no change', async () => {
+    const name = await image();
+    const earlier = ['192.0.2.1:0/1', '192.0.2.1:0/2'];
+    const claim = { ...unclaimed, shutOut: earlier };
+    const shutOut = async () => (await cluster.ceph('osd', 'blocklist', 'ls')).split('\n').sort();
+    const mapOf = async () => /^epoch (\d+)/m.exec(await cluster.ceph('osd', 'dump'))?.[1];
+    await (await open(name, 8 * mib, claim)).close();
+    const [entries, map] = [await shutOut(), await mapOf()];
+    for (const one of earlier) {
+      const until = entries.find((entry) => entry.startsWith(`${one} `))!.split(' ')[1]!;
+      expect((Date.parse(until) - Date.now()) / 86_400_000).toBeGreaterThan(360);
+    }
+    await (await open(name, 8 * mib, claim)).close();
+    expect([await shutOut(), await mapOf()]).toEqual([entries, map]);
+  });
+
   test('an image without one is refused, with what gives it one', async () => {
     const name = await image(8 * mib, '--image-feature', 'layering');
     await expect(open(name)).rejects.toMatchObject({
