@@ -32,7 +32,7 @@ const radosCalls = {
   ask: rados('mon_command', [handle, out, 'size_t', handle, 'size_t', out, out, out, out]),
   free: rados('buffer_free', [handle], 'void'),
   latestMap: rados('wait_for_latest_osdmap', [handle]),
-  /** Of an object, a lock's name: whether it is exclusive, its tag, and for each holder a name, a cookie and an address, in text. */
+  /** The holders of an object's lock: whether it is exclusive, its tag, and for each holder a name, a cookie and an address, in text. */
   lockers: rados('list_lockers', [handle, text, text, out, out, out, out, out, out, out, out, out], 'int64'),
   breakLock: rados('break_lock', [handle, text, text, text, text]),
   readObject: rados('read', [handle, text, out, 'size_t', 'uint64']),

@@ -119,7 +119,7 @@ async function breakLock(cluster: CephCluster, { handle }: RbdImage, pool: numbe
   const places = [tag, names, cookies, addresses].flatMap(({ text, length }) => [text, length]);
   await cluster.call(rados.lockers, pool, header, lockName, isExclusive, ...places);
   const at = textsIn(addresses.text).findIndex((one) => bareAddress(one) === holder);
-  // It has let go of the lock meanwhile.
+  // The holder has let go of the lock meanwhile.
   if (at < 0) return;
   const [name, cookie] = [textsIn(names.text)[at], textsIn(cookies.text)[at]];
   await cluster.call(rados.breakLock, pool, header, lockName, name, cookie);
