@@ -41,7 +41,7 @@ interface Wanted {
 }
 
 /** The target that gets the disk. */
-interface Target {
+interface DiskTarget {
   readonly tid: number;
   /** Whether the target was made for the disk: it goes again when the disk cannot be had. */
   readonly isNew: boolean;
@@ -87,7 +87,7 @@ class Setup {
   }
 
   /** The target with the name, which is made if need be. */
-  async target(ask: Ask): Promise<Target> {
+  async target(ask: Ask): Promise<DiskTarget> {
     const { say } = this.#streams;
     const { name, driver, port } = this.#wanted;
     const { status, output } = await this.#tgtadm.run([...this.#begin, '--op', 'show', '--mode', 'target']);
@@ -116,7 +116,7 @@ class Setup {
   }
 
   /** Adds the disk as the next LUN. */
-  async unit(target: Target): Promise<void> {
+  async unit(target: DiskTarget): Promise<void> {
     const { say } = this.#streams;
     const { device, type, blockSize } = this.#wanted;
     const lun = firstFree(0, target.luns);
@@ -132,7 +132,7 @@ class Setup {
   }
 
   /** Lets the addresses in, or without any, everybody. */
-  async access(target: Target, addresses: readonly string[]): Promise<void> {
+  async access(target: DiskTarget, addresses: readonly string[]): Promise<void> {
     const { say } = this.#streams;
     const bind = (address: string) => this.#run('bind', 'target', '--tid', String(target.tid), '-I', address);
     const isLetIn = (address: string) => target.rules.includes(address);
@@ -148,7 +148,7 @@ class Setup {
   }
 
   /** A target that was made for the disk is removed again. */
-  async #giveUp({ tid, isNew }: Target, text: string): Promise<never> {
+  async #giveUp({ tid, isNew }: DiskTarget, text: string): Promise<never> {
     const { say } = this.#streams;
     say(`Error: ${text}\n`);
     if (!isNew) throw new ToolEnded(1);
