@@ -10,14 +10,18 @@ let waiting: (() => void)[] = [];
 export function endTogether(): void {
   if (isOpen) return;
   isOpen = true;
-  // Node runs this when no microtask is left.
-  process.nextTick(end);
+  queueMicrotask(endBehind);
 }
 
 /** Does work when all is done that goes on now. Where nobody has said when that is, other events of this turn of the loop come first. */
 export function atTurnEnd(work: () => void): void {
   if (isOpen) waiting.push(work);
   else setImmediate(work);
+}
+
+/** Node runs what is to happen next as soon as the callback at hand has ended, and what a microtask adds to that when none is left. */
+function endBehind(): void {
+  process.nextTick(end);
 }
 
 function end(): void {

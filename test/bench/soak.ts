@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { below, randomOf } from '../support/random.ts';
 import { QemuIo, type Taken } from './qemu-io.ts';
+import { median } from './samples.ts';
 import { builtProgram, type Disk, memoryOf, openTarget, startTcli, tcli, waitsOf } from './servers.ts';
 
 const { values: options } = parseArgs({
@@ -232,7 +233,6 @@ function judge(): void {
 /** The growth between the medians of the second quarter and the last: the first one fills pools and memory disks. */
 function growth(): number {
   const quarter = memory.length >> 2;
-  const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
   return median(memory.slice(-quarter)) - median(memory.slice(quarter, 2 * quarter));
 }
 

@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { median } from './samples.ts';
 
 const rounds = 20;
 const home = mkdtempSync(join(tmpdir(), 'tcli-bench-'));
@@ -38,6 +39,6 @@ for (const name of Object.keys(candidates)) {
   if (!values) console.log(`${name.padEnd(24)} not installed`);
   else
     console.log(
-      `${name.padEnd(24)} median ${sorted(values)[rounds >> 1]?.toFixed(0)} ms, fastest ${sorted(values)[0]?.toFixed(0)} ms`,
+      `${name.padEnd(24)} median ${median(values).toFixed(0)} ms, fastest ${sorted(values)[0]?.toFixed(0)} ms`,
     );
 }
