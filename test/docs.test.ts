@@ -20,6 +20,7 @@ import { descriptionSchema } from '../src/saved/description-schema.ts';
 import { aluaGroupTable } from '../src/scsi/alua-group.ts';
 import { diskAttributes } from '../src/scsi/attributes.ts';
 import { lunAttributes } from '../src/target/fields.ts';
+import { hostSettings, iqn } from './e2e-cluster/initiator.ts';
 
 const project = join(import.meta.dirname, '..');
 const docs = join(project, 'docs');
@@ -148,6 +149,16 @@ ${logLevels
   })
   .join('\n')}`;
   await expect(text).toMatchFileSnapshot(join(docs, 'log.md'));
+});
+
+it('docs/cluster.md has the settings of the host that `npm run cluster` tries', () => {
+  const text = page('cluster.md');
+  const [, conf = ''] =
+    /^#.*\n([\s\S]*)\nblacklist/m.exec(readFileSync(join(project, 'test/e2e-cluster/multipath.conf'), 'utf8')) ?? [];
+  expect(conf).toContain('fast_io_fail_tmo');
+  expect(text).toContain(conf);
+  for (const [name, value] of Object.entries(hostSettings))
+    expect(text).toContain(`iscsiadm -m node -T ${iqn} -o update -n '${name}' -v ${value}\n`);
 });
 
 it('docs/description.schema.json is what descriptions are checked by', async () => {

@@ -12,7 +12,7 @@ export interface PathPortal {
 }
 
 /** As docs/cluster.md has them. */
-const settings = {
+export const hostSettings = {
   'node.session.timeo.replacement_timeout': 2,
   'node.conn[0].timeo.noop_out_interval': 2,
   'node.conn[0].timeo.noop_out_timeout': 2,
@@ -45,7 +45,7 @@ export class LinuxHost {
     // Each gateway names its own portal; a login fails where its tag is another one than discovery said.
     for (const { address, port } of this.#portals)
       await this.guest.tell(`iscsiadm -m discovery -t st -p ${address}:${port}`);
-    for (const [name, value] of Object.entries(settings))
+    for (const [name, value] of Object.entries(hostSettings))
       await this.guest.tell(`iscsiadm -m node -T ${iqn} -o update -n '${name}' -v ${value}`);
     await this.guest.tell(`iscsiadm -m node -T ${iqn} --login`);
     await until('every portal has a disk', async () => {
