@@ -73,6 +73,7 @@ export class GatewayProcess {
 
   /** The threads, each with its state and the function of the kernel in which it waits: a gateway that hangs does not say why itself. */
   threads(): string {
+    this.check();
     const tasks = `/proc/${this.#process?.pid}/task`;
     const states = readdirSync(tasks).map((task) => {
       const of = (name: string) => readFileSync(join(tasks, task, name), 'utf8').trim();

@@ -77,7 +77,7 @@ export class Proof {
     try {
       return await what();
     } catch (error) {
-      console.log(`${name}: failed`);
+      console.log(`${name}: failed, ${reasonOf(error)}`);
       console.log(await this.#meanwhile(since).catch((silent) => `nobody says why: ${silent}`));
       throw error;
     }
@@ -91,12 +91,12 @@ export class Proof {
     );
     const ours = this.#pair.gateways.map(async (gateway) => {
       const lines = gateway.log.split('\n').filter((line) => line >= since.toISOString());
-      const status = await gateway.tcli('cluster', 'status').catch(reasonOf);
+      const told = gateway.tcli('cluster', 'status').then((status) => `${status}\n${gateway.threads()}`);
       const begin = `gateway ${gateway.party}, since ${since.toISOString()}:`;
-      return [begin, ...lines, status, gateway.threads()].join('\n');
+      return [begin, ...lines, await told.catch(reasonOf)].join('\n');
     });
-    const paths = await this.#initiator.paths();
-    return [...(await Promise.all(ours)), `the host, ${age} s:`, text, paths].join('\n');
+    const gateways = await Promise.all(ours);
+    return [...gateways, `the host, ${age} s:`, text, await this.#initiator.paths()].join('\n');
   }
 
   /** Stops what writes, and compares. @param isTimed what took longer than is wanted is a failure */
