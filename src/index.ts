@@ -60,7 +60,7 @@ export type { WorkerOptions } from './loops/loops.ts';
 export { printAccessList } from './operations/access-operations.ts';
 export { labelOperation, labelsOf, setAttribute } from './operations/labels.ts';
 export { isReplaceable, mediumParameters } from './operations/medium-operations.ts';
-export { type Move, movesBack, movesOf, pathAfter } from './operations/moves.ts';
+export { movesBack, movesOf, type PathMove, pathAfter } from './operations/moves.ts';
 export {
   type Apply,
   type Author,

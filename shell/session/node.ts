@@ -6,13 +6,13 @@
 import type {
   Host,
   InventoryRows,
-  Move,
   Operation,
   OperatorError,
   Outcome,
   Parameter,
   ParameterValues,
   PartOfChange,
+  PathMove,
   Value,
   ValueType,
 } from '../../src/index.ts';
@@ -279,7 +279,7 @@ export interface Context {
   /** Ends a creation: the bookmark @last is set, and perhaps the shell goes there. */
   created(path: string): Promise<void>;
   /** Bookmarks, and the shell, go along with what stands at other paths once the change is made. `apply` does so by itself. */
-  moved(moves: readonly Move[]): Promise<void>;
+  moved(moves: readonly PathMove[]): Promise<void>;
   leave(): void;
   /** Makes the line fail, without a message besides the command's own. */
   fail(): void;

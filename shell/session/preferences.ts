@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { type Move, OperatorError, pathAfter, reasonOf, types, type ValueType } from '../../src/index.ts';
+import { OperatorError, type PathMove, pathAfter, reasonOf, types, type ValueType } from '../../src/index.ts';
 
 interface Preference<V> {
   readonly type: ValueType<V>;
@@ -144,7 +144,7 @@ export class Preferences {
   }
 
   /** Bookmarks of what has moved name its new path. */
-  async follow(moves: readonly Move[]): Promise<void> {
+  async follow(moves: readonly PathMove[]): Promise<void> {
     const moved = (stored: Stored) =>
       Object.entries(bookmarksOf(stored)).map(([name, path]) => [name, pathAfter(path, moves)] as const);
     if (isDeepStrictEqual(moved(this.#stored), [...this.bookmarks])) return;

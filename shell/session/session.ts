@@ -5,11 +5,10 @@ import { resolve } from 'node:path';
 import {
   type Author,
   type Host,
-  type Move,
   movesOf,
   newPart,
   OperatorError,
-  type PartOfChange,
+  type PathMove,
   pathAfter,
   printable,
   printableLine,
@@ -41,7 +40,8 @@ import type { Context, Node } from './node.ts';
 import { lookAlong, nearestNode, promptOf, resolvePath } from './path.ts';
 import type { PreferenceName, Preferences } from './preferences.ts';
 import { printableQuestion } from './printable-question.ts';
-import { type ShownLine, showLine } from './secrets.ts';
+import { notYet, type Run } from './run.ts';
+import { showLine } from './secrets.ts';
 import { bindParameters } from './signature.ts';
 import { printTime } from './time-type.ts';
 import { columnsMax } from './tree-drawing.ts';
@@ -259,7 +259,7 @@ export class ShellSession implements ShellBackend {
     const { sink, signal, change } = run;
     const say = (what: () => void) => change.say(what);
     const info = (text: string) => say(() => this.#say('info', text, sink));
-    const moved = async (moves: readonly Move[]) => void (moves.length > 0 && (await this.#moved(moves, run)));
+    const moved = async (moves: readonly PathMove[]) => void (moves.length > 0 && (await this.#moved(moves, run)));
     return {
       node,
       host: this.#host,
@@ -321,7 +321,7 @@ export class ShellSession implements ShellBackend {
   }
 
   /** The shell goes along at once, for the tree has moved it already; what is kept follows when the change is made. */
-  async #moved(moves: readonly Move[], { change, sink }: Run): Promise<void> {
+  async #moved(moves: readonly PathMove[], { change, sink }: Run): Promise<void> {
     const path = pathAfter(this.#path, moves);
     const isHere = path !== this.#path;
     this.#path = path;
@@ -394,25 +394,4 @@ export class ShellSession implements ShellBackend {
     const colored = this.#terminal.color && this.#preferences.get('color_mode') && color !== 'none';
     sink.write(`${colored ? paintText(text, color) : text}\n`, 'output');
   }
-}
-
-const notYet = { exit: false, failed: false, json: false, isForMany: false, isAllowed: false };
-
-interface Run {
-  readonly sink: OutputSink;
-  readonly signal: AbortSignal;
-  /** The line without its secrets. */
-  readonly line: ShownLine;
-  /** The name and the author of its changes. */
-  readonly part: PartOfChange;
-  /** The change that the line makes. */
-  readonly change: LineChange;
-  exit: boolean;
-  failed: boolean;
-  /** Whether the command runs at several nodes. */
-  isForMany: boolean;
-  /** Somebody was asked whether something may go away at all nodes, and has said yes. */
-  isAllowed: boolean;
-  /** Output of the command is wanted as data. */
-  json: boolean;
 }

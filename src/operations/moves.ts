@@ -4,13 +4,13 @@ import { printPortal } from '../target/target.ts';
 import type { Operation } from './operation.ts';
 
 /** Something stands at another path now, with all that is below it. */
-export interface Move {
+export interface PathMove {
   readonly from: string;
   readonly to: string;
 }
 
 /** The moves of operations as they were carried out, with all of their parameters. */
-export const movesOf = (operations: readonly Operation[]): Move[] =>
+export const movesOf = (operations: readonly Operation[]): PathMove[] =>
   operations.flatMap(({ path, verb, params }) => {
     const { name, wwn, lun, to, tpg = path.replace(/\/(luns|portals)$/, '') } = params;
     if (verb === 'rename') return [{ from: `${path}/${name ?? wwn}`, to: `${path}/${to}` }];
@@ -22,11 +22,11 @@ export const movesOf = (operations: readonly Operation[]): Move[] =>
   });
 
 /** The moves that take those moves back. */
-export const movesBack = (moves: readonly Move[]): Move[] =>
+export const movesBack = (moves: readonly PathMove[]): PathMove[] =>
   moves.map(({ from, to }) => ({ from: to, to: from })).reverse();
 
 /** The path of what stood at `path` before the moves. */
-export const pathAfter = (path: string, moves: readonly Move[]): string =>
+export const pathAfter = (path: string, moves: readonly PathMove[]): string =>
   moves.reduce(
     (now, { from, to }) => (now === from || now.startsWith(`${from}/`) ? to + now.slice(from.length) : now),
     path,

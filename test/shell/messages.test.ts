@@ -77,6 +77,9 @@ test('a portal that cannot be opened: the addresses that there are, and who has 
   );
   await shell.run(`${tpg}/portals create 0.0.0.0 ${port}`);
   expect(await shell.run(`${tpg}/portals delete 127.0.0.1 ${port}`)).toContain(`Portals here: 0.0.0.0:${port}`);
+  expect(await shell.run(`${tpg}/portals create 127.0.0.1 ${port}`)).toContain(
+    `${tpg}/portals/0.0.0.0:${port} and this one would take each other's connections; delete it first.`,
+  );
 });
 
 test('people are not told of a configfs that is not here; programs hear what LIO says', async () => {
