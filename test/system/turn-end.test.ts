@@ -59,7 +59,7 @@ it('an error of one work does not keep the others from being done', async () => 
     { steps: 1, follow: () => atTurnEnd(failing) },
     { steps: 2, follow: () => atTurnEnd(done) },
   ]);
-  await vi.waitFor(() => expect([reported.mock.calls.length, done.mock.calls.length]).toEqual([1, 1]));
+  await expect.poll(() => [reported.mock.calls.length, done.mock.calls.length]).toEqual([1, 1]);
   process.removeListener('uncaughtException', reported);
   for (const listener of others) process.on('uncaughtException', listener);
 });
