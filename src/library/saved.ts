@@ -39,6 +39,7 @@ export interface SavedFabric {
   discovery_mutual_password?: string;
   discovery_old_password?: string;
   discovery_old_until?: string;
+  secrets_left_out?: readonly string[];
   accounts?: readonly { userid: string; password: string }[];
 }
 
@@ -67,6 +68,7 @@ export interface SavedTpg<F extends FabricName = FabricName> {
   chap_mutual_password?: string;
   chap_old_password?: string;
   chap_old_until?: string;
+  secrets_left_out?: readonly string[];
   access_list?: { addresses: readonly string[]; names: readonly string[] };
   luns: readonly SavedLun[];
   portals: readonly SavedPortal[];
@@ -111,6 +113,7 @@ export interface SavedNodeAcl<F extends FabricName = FabricName> {
   chap_mutual_password?: string;
   chap_old_password?: string;
   chap_old_until?: string;
+  secrets_left_out?: readonly string[];
   mapped_luns: readonly SavedMappedLun[];
 }
 

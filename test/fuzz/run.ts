@@ -87,14 +87,14 @@ async function residentBytes({ pid }: ChildProcess): Promise<number> {
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
 }
 
-/** The open files of a process, `socket:[1234]`, by number. */
+/** The open files of a process, `socket:[1234]`, by number; without the journal, which is open from a change to the next save. */
 async function descriptors({ pid }: ChildProcess): Promise<Map<string, string>> {
   const numbers = await readdir(`/proc/${pid}/fd`);
   const named = numbers.map(async (number) => {
     const what = await readlink(`/proc/${pid}/fd/${number}`).catch(() => 'closed meanwhile');
     return [number, what] as const;
   });
-  return new Map(await Promise.all(named));
+  return new Map((await Promise.all(named)).filter(([, what]) => !what.endsWith('/journal.jsonl')));
 }
 
 const mib = (bytes: number): string => `${Math.round(bytes / (1 << 20))} MiB`;

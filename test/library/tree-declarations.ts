@@ -7,7 +7,7 @@ import type { AttributeTable } from '../../src/attribute.ts';
 import { backstores } from '../../src/backstore/index.ts';
 import { fabrics } from '../../src/fabric/index.ts';
 import { namesOf, roomsOf } from '../../src/library/node.ts';
-import { elsewhere } from '../../src/operations/groups.ts';
+import { elsewhere, leftOutKey } from '../../src/operations/groups.ts';
 import { keptWords } from '../../src/operations/medium-operations.ts';
 import { type OperationType, ownParams } from '../../src/operations/operation.ts';
 import { groupsOf, partsOf } from '../../src/operations/saved-form.ts';
@@ -71,6 +71,7 @@ const partTypes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 function partType(kind: keyof typeof schema, key: string): string {
   const known = partTypes[kind]?.[key];
   if (known !== undefined) return known;
+  if (key === leftOutKey) return 'readonly string[]';
   if (/^(chap|discovery)_/.test(key)) return 'string';
   const tables: readonly AttributeTable[] = [
     lunAttributes,
