@@ -47,6 +47,11 @@ export class RbdImage {
   /** The calls for memory in one piece, and in several. */
   readonly #transfers: Readonly<Record<'read' | 'write', readonly [ForeignCall, ForeignCall]>>;
   readonly #running = new Map<number, Ended>();
+  /**
+   * Completions whose end the sweep has seen, and librbd has not told of. It may yet tell: its thread says that a request has ended, and
+   * puts it in the queue after that. So these are not released before: a new request would have the same address, and end in its place.
+   */
+  readonly #untold = new Set<number>();
   readonly #free = Array.from({ length: slots }, (_, at) => slots - 1 - at);
   readonly #sweeping: NodeJS.Timeout;
   #waiting: { readonly wants: number; readonly begin: (taken: readonly number[]) => void }[] = [];
@@ -226,16 +231,23 @@ export class RbdImage {
 
   #sweep(): void {
     this.#take();
-    for (const completion of this.#running.keys())
-      if (this.#rbd.isComplete.now(completion) !== 0) this.#end(completion, this.#rbd.result.now(completion));
+    for (const [completion, ended] of this.#running)
+      if (this.#rbd.isComplete.now(completion) !== 0) {
+        this.#untold.add(completion);
+        this.#answer(completion, ended, this.#rbd.result.now(completion));
+      }
   }
 
+  /** Ends a request that librbd will not tell of any more. */
   #end(completion: number, result: number): void {
     const ended = this.#running.get(completion);
-    // librbd told of the request after all, behind the look that found it.
-    if (!ended) return;
-    this.#running.delete(completion);
+    if (!ended && !this.#untold.delete(completion)) return;
     this.#rbd.release.now(completion);
+    if (ended) this.#answer(completion, ended, result);
+  }
+
+  #answer(completion: number, ended: Ended, result: number): void {
+    this.#running.delete(completion);
     if (this.#running.size === 0) this.#watched.keepAlive(false);
     ended(result);
   }
@@ -244,6 +256,7 @@ export class RbdImage {
   async close(): Promise<void> {
     await polled(this.#rbd, 'rbd_close', (completion) => this.#rbd.close.now(this.handle, completion)).finally(() => {
       clearInterval(this.#sweeping);
+      for (const completion of this.#untold) this.#rbd.release.now(completion);
       this.#watched.close();
       closeForeign(this.#event);
       this.#memory.release();
