@@ -10,7 +10,7 @@ class Completions {
   readonly #free = [0x3000, 0x2000, 0x1000];
   /** The state of those in use: their results, once they have ended. */
   readonly results = new Map<number, number | undefined>();
-  /** Those that librbd tells of at the next poll. */
+  /** Completions that librbd tells of at the next poll. */
   readonly told: number[] = [];
 
   readonly rbd = {
