@@ -179,7 +179,10 @@ async function spaceFindings(objects: readonly StorageObject[]): Promise<Found[]
   const found = await Promise.all(
     [...byDevice.values()].map(async (all) => {
       const folder = dirname(mediumOf(all[0]!.object));
-      const { bavail, blocks, bsize } = await statfs(folder);
+      // A medium that has gone since is found by another check.
+      const space = await statfs(folder).catch(() => undefined);
+      if (!space) return [];
+      const { bavail, blocks, bsize } = space;
       const free = bavail * bsize;
       const wanted = all.reduce((sum, { file }) => sum + Math.max(0, file.size - file.blocks * 512), 0);
       const where = `the file system of ${folder} has ${printSize(free)} left`;
