@@ -114,7 +114,7 @@ async function mapInAcls({ tpg, index }: Lun, { apply, info, warn }: Context, wa
   for (const acl of tpg.acls.values()) {
     const mapped = wanted ?? lowestFree(acl.mappedLuns);
     try {
-      await apply(`${tpg.path}/acls/${acl.wwn}`, 'create', { mapped_lun: mapped, tpg_lun: index });
+      await apply(acl.path, 'create', { mapped_lun: mapped, tpg_lun: index });
       info(`Created LUN ${index}->${mapped} mapping in node ACL ${acl.wwn}`);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;

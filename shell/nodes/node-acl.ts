@@ -34,7 +34,6 @@ import { disksCommand } from './users.ts';
 
 /** Everything shown is the first member's. */
 const first = ({ members }: AclGroup): NodeAcl => members[0]!;
-const pathOf = (acl: NodeAcl): string => `${acl.tpg.path}/acls/${acl.wwn}`;
 
 const integerWith = (refusal: string): ValueType<number> => ({
   name: 'number',
@@ -95,7 +94,7 @@ export const nodeAcl: NodeType<AclGroup> = {
         if ([...first(group).mappedLuns.values()].some((mapped) => mapped.lun.index === lun))
           context.warn(`Warning: TPG LUN ${lun} already mapped to this NodeACL`);
         const params = given({ mapped_lun: index, tpg_lun: lun, write_protect });
-        for (const acl of group.members) await context.apply(pathOf(acl), 'create', params);
+        for (const acl of group.members) await context.apply(acl.path, 'create', params);
         context.info(`Created Mapped LUN ${index}.`);
         await context.created(`${context.node.path}/mapped_lun${index}`);
       },
@@ -124,14 +123,14 @@ export const nodeAcl: NodeType<AclGroup> = {
         },
       ],
       async run({ members }, { apply, info }, { mapped_lun: index }) {
-        for (const acl of members) await apply(pathOf(acl), 'delete', { mapped_lun: index });
+        for (const acl of members) await apply(acl.path, 'delete', { mapped_lun: index });
         info(`Deleted Mapped LUN ${index}.`);
       },
     }),
     rename: renameAcl,
     copy: copyAcl,
     ...secretCommands<AclGroup>('auth', (group) => ({
-      paths: group.members.map(pathOf),
+      paths: group.members.map(({ path }) => path),
       auth: first(group).auth,
     })),
     disks: disksCommand<AclGroup>(first),
@@ -183,7 +182,7 @@ function summaryOf(group: AclGroup): Summary {
 function groupsOf(group: AclGroup, host: Host): ConfigurationGroup[] {
   const { tpg, members } = group;
   const { attributes, auth } = first(group);
-  const paths = members.map(pathOf);
+  const paths = members.map(({ path }) => path);
   return [
     ...(tpg.target.fabric.sessionParameters ? [negotiated(first(group), host)] : []),
     ...filledGroup('attribute', paths, attributes),
@@ -192,9 +191,9 @@ function groupsOf(group: AclGroup, host: Host): ConfigurationGroup[] {
 }
 
 /** The parameters that were negotiated with the initiator, while it is logged in. */
-function negotiated({ tpg, wwn }: NodeAcl, host: Host): ConfigurationGroup {
+function negotiated({ tpg, wwn, path }: NodeAcl, host: Host): ConfigurationGroup {
   const { fabric, wwn: targetWwn } = tpg.target;
-  return engineGroup('parameter', `${tpg.path}/acls/${wwn}`, () => {
+  return engineGroup('parameter', path, () => {
     const session = host.root
       .sessions()
       .find((one) => one.targetWwn === targetWwn && one.tpgTag === tpg.tag && one.initiatorWwn === wwn);
@@ -225,7 +224,7 @@ const mappedLun: NodeType<MappedLunOf> = {
   groups: ({ group, mapped }) => [
     engineGroup(
       'attribute',
-      group.members.map((acl) => `${pathOf(acl)}/mapped_lun${mapped.index}`),
+      group.members.map((acl) => `${acl.path}/mapped_lun${mapped.index}`),
       () => [
         {
           name: 'write_protect',

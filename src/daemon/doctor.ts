@@ -317,10 +317,7 @@ function chapFindings(fabrics: ReadonlyMap<string, FabricState>): Found[] {
 function oldSecrets(fabrics: ReadonlyMap<string, FabricState>, uses: OldSecretUses): Found[] {
   const owners = [...tpgsOf(fabrics)].flatMap(({ tpg: { path, auth, acls } }) => [
     { owner: path, node: path, auth },
-    ...Array.from(acls.values(), (acl) => ({
-      ...{ owner: `${path}/acls/${acl.wwn}`, node: aclNode(acl) },
-      auth: acl.auth,
-    })),
+    ...Array.from(acls.values(), (acl) => ({ owner: acl.path, node: aclNode(acl), auth: acl.auth })),
   ]);
   const discovery = Array.from(fabrics.values(), ({ fabric, discoveryAuth: auth }) => ({
     ...{ owner: 'discovery_auth', node: `/${fabric.name}` },

@@ -26,7 +26,7 @@ export function credentialsOf(state: FabricState, tpg: Tpg, acl: NodeAcl | undef
     ...accountsOf(state, acl?.auth ?? tpg.auth, acl ? [] : tpg.accounts, date),
     required: (own === -1 ? tpg.attribute('authentication') : own) === 1,
     methods: tpg.parameter('AuthMethod').split(','),
-    owner: acl ? `${tpg.path}/acls/${acl.wwn}` : tpg.path,
+    owner: (acl ?? tpg).path,
     setBy: `${acl ? aclNode(acl) : tpg.path} set auth`,
   };
 }

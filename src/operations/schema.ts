@@ -106,7 +106,7 @@ const mappedLun = kindOf<MappedLun, NodeAcl>({
   members: ({ mappedLuns }) => mappedLuns.values(),
   order: byIndex,
   named: ({ mappedLuns }, word) => numbered(mappedLuns, 'mapped_lun', word),
-  at: ({ tpg, wwn }) => `${tpg.path}/acls/${wwn}`,
+  at: ({ path }) => path,
   node: ({ index }) => `mapped_lun${index}`,
 });
 

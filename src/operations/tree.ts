@@ -75,8 +75,7 @@ export class Tree {
       yield { path: `/${fabric.name} discovery_auth`, auth, shownBy: `/${fabric.name} get discovery_auth` };
     for (const { path, auth, acls } of this.tpgs()) {
       yield { path, auth, shownBy: `${path} get auth` };
-      for (const acl of acls.values())
-        yield { path: `${path}/acls/${acl.wwn}`, auth: acl.auth, shownBy: `${aclNode(acl)} get auth` };
+      for (const acl of acls.values()) yield { path: acl.path, auth: acl.auth, shownBy: `${aclNode(acl)} get auth` };
     }
   }
 

@@ -134,10 +134,11 @@ async function walk(
 }
 
 /** The verdict of an old secret that is still taken; none where there is none. */
-function oldSecret({ acls, auth, path }: Tpg, { initiatorName, date }: Comer, uses: OldSecretUses): Verdict[] {
-  const acl = acls.get(initiatorName);
-  const [owner, words, node] = acl ? [`${path}/acls/${acl.wwn}`, acl.auth, aclNode(acl)] : [path, auth, path];
-  const says = uses.describe(owner, words, date);
+function oldSecret(tpg: Tpg, { initiatorName, date }: Comer, uses: OldSecretUses): Verdict[] {
+  const acl = tpg.acls.get(initiatorName);
+  const { path, auth } = acl ?? tpg;
+  const node = acl ? aclNode(acl) : path;
+  const says = uses.describe(path, auth, date);
   return says === undefined ? [] : [{ rule: 'old secret', outcome: 'passes', says: `${says} (${node} end_overlap)` }];
 }
 

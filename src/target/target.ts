@@ -167,6 +167,11 @@ export class NodeAcl implements PropertiesOf<typeof aclFields> {
     this.wwn = wwn;
     this.attributes = new Attributes(tpg.target.fabric.aclAttributes);
   }
+
+  /** The path by which operations name it: `/iscsi/…/tpg1/acls/iqn.…`. */
+  get path(): string {
+    return `${this.tpg.path}/acls/${this.wwn}`;
+  }
 }
 
 /** A target portal group. */

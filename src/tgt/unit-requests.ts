@@ -120,6 +120,6 @@ function* whileUnexported(unit: StorageObject, operations: readonly Operation[],
   for (const { acl, one } of mapped) {
     const { index, lun, writeProtect, alias } = one;
     const params = { mapped_lun: index, tpg_lun: lun.index, write_protect: writeProtect, settled: { alias } };
-    yield { path: `${acl.tpg.path}/acls/${acl.wwn}`, verb: 'create', params };
+    yield { path: acl.path, verb: 'create', params };
   }
 }
