@@ -81,7 +81,7 @@ export function refuseResize(tree: Tree, back: readonly Operation[], cannot: str
 
 /** The differences from a saved configuration to `tree`. @throws OperatorError for what is no saved configuration */
 export async function differencesFrom(saved: unknown, tree: Tree): Promise<Differences> {
-  const { tree: from, errors } = await treeOf(withKnownSecrets(saved, dumpTree(tree)));
+  const { tree: from, errors } = await treeOf(withKnownSecrets(saved, () => dumpTree(tree)));
   return { ...(await compare(from, tree)), errors };
 }
 

@@ -28,7 +28,7 @@ export const configurationOperations = [
     },
     async apply(tree, _place, params, around) {
       const before = dumpValue(tree);
-      const whole = withKnownSecrets(params.configuration, before);
+      const whole = withKnownSecrets(params.configuration, () => before);
       const configuration = params.new_serials ? withNewSerials(rawOf(whole), around) : whole;
       const saved = checkShape(configuration);
       const filter = filterOf(params);

@@ -28,16 +28,28 @@ const lists = {
 /**
  * A saved file with those of the secrets it leaves out that `now` has for the same object and the same CHAP name. Those that nobody has
  * stay named in the file, and the restore says so.
+ * @param now the configuration of now; asked for only where the file leaves something out, which few do
  */
-export function withKnownSecrets(saved: unknown, now: unknown): unknown {
+export const withKnownSecrets = (saved: unknown, now: () => unknown): unknown =>
+  leavesOut(saved) ? filled(saved, now()) : saved;
+
+const leavesOut = (saved: unknown): boolean =>
+  isRaw(saved) &&
+  (Array.isArray(saved[leftOutKey]) ||
+    Object.keys(lists).some((key) => {
+      const parts = saved[key];
+      return Array.isArray(parts) && parts.some(leavesOut);
+    }));
+
+function filled(saved: unknown, now: unknown): unknown {
   if (!isRaw(saved)) return saved;
   const known = rawOf(now);
-  const filled = Object.entries(saved).map(([key, value]) => {
+  const parts = Object.entries(saved).map(([key, value]) => {
     if (!Object.hasOwn(lists, key) || !Array.isArray(value)) return [key, value] as const;
     return [key, filledList(value, known[key], lists[key as keyof typeof lists])] as const;
   });
-  const { [leftOutKey]: names, ...rest } = Object.fromEntries(filled) as Raw;
-  if (!Array.isArray(names)) return Object.fromEntries(filled);
+  const { [leftOutKey]: names, ...rest } = Object.fromEntries(parts) as Raw;
+  if (!Array.isArray(names)) return Object.fromEntries(parts);
   const found = names.filter((name) => typeof name === 'string' && isKnown(name, saved, known));
   const left = names.filter((name) => !found.includes(name));
   return {
@@ -50,7 +62,7 @@ export function withKnownSecrets(saved: unknown, now: unknown): unknown {
 function filledList(parts: readonly unknown[], now: unknown, keys: readonly string[]): unknown[] {
   const identity = (one: unknown) => JSON.stringify(keys.map((key) => rawOf(one)[key]));
   const known = new Map((Array.isArray(now) ? now : []).map((one) => [identity(one), one] as const));
-  return parts.map((one) => withKnownSecrets(one, known.get(identity(one))));
+  return parts.map((one) => filled(one, known.get(identity(one))));
 }
 
 /** Whether the object of now has this secret, for the name that the file has with it: a secret belongs to a name. */

@@ -29,7 +29,12 @@ export async function treeOf(saved: unknown): Promise<{ tree: Tree; errors: stri
 
 /** Whether `restoreconfig` with `params` would do nothing. */
 export const isRestored = (tree: Tree, params: ParameterValues): Promise<boolean> =>
-  isThere(tree, withKnownSecrets(params['configuration'], dumpTree(tree)), around, filterOf(params));
+  isThere(
+    tree,
+    withKnownSecrets(params['configuration'], () => dumpTree(tree)),
+    around,
+    filterOf(params),
+  );
 
 /** Carries operations out on a tree, one after the other. @throws OperatorError for the first that fails. @returns notes */
 export async function rehearseOperations(tree: Tree, operations: readonly Operation[]): Promise<string[]> {
