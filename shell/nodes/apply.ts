@@ -83,7 +83,8 @@ async function planned({ askClient, host, begin }: Context, { file, prune }: App
   return planDescription(host.root.tree, description, prune);
 }
 
-async function carryOut({ apply }: Context, operations: readonly Operation[]): Promise<void> {
+/** Carries operations out one after the other, in slices. */
+export async function carryOut({ apply }: Context, operations: readonly Operation[]): Promise<void> {
   const rest = slices();
   for (const { path, verb, params } of operations) {
     await apply(path, verb, params);

@@ -1,7 +1,8 @@
 /** `import` of the root: the configuration of another target. */
 
-import { describeOperation, type Host, planImport, slices, types } from '../../src/index.ts';
+import { describeOperation, type Host, planImport, types } from '../../src/index.ts';
 import { commandOf, optional, required } from '../session/node.ts';
+import { carryOut } from './apply.ts';
 
 export const importCommand = commandOf<Host>()({
   doc: "Takes over the configuration of another target: tgt's targets.conf, IET's ietd.conf, gotgt's config.json or FreeBSD's ctl.conf.",
@@ -15,7 +16,8 @@ export const importCommand = commandOf<Host>()({
     optional('dry_run', types.bool, 'Only show what it would do.', { default: false }),
   ],
   examples: [{ line: 'import /etc/tgt/targets.conf dry_run=true', does: 'Shows what it would make of it.' }],
-  async run({ root }, { apply, fileNamed, info, print, warn }, { file, dry_run }) {
+  async run({ root }, context, { file, dry_run }) {
+    const { fileNamed, info, print, warn } = context;
     const { kind, operations, left } = await planImport(root.tree, fileNamed(file));
     info(`${file} is ${kind}.`);
     for (const operation of operations) print(describeOperation(operation));
@@ -23,11 +25,7 @@ export const importCommand = commandOf<Host>()({
       warn(`Not taken over: ${line > 0 ? `${where}:${line}: ` : ''}${what}`);
     if (operations.length === 0) return info('Nothing to do.');
     if (dry_run) return info('Nothing was changed: dry_run=true.');
-    const rest = slices();
-    for (const { path, verb, params } of operations) {
-      await apply(path, verb, params);
-      await rest();
-    }
+    await carryOut(context, operations);
     info(`Imported: ${operations.filter(({ verb, path }) => verb === 'create' && path === '/iscsi').length} targets.`);
   },
 });

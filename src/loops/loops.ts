@@ -9,6 +9,7 @@ import type { Tree } from '../operations/tree.ts';
 import { dumpTree } from '../saved/saveconfig.ts';
 import { duplicateDescriptor } from '../system/descriptor.ts';
 import { type OwnFolder, ownFolder } from '../system/own-folder.ts';
+import type { Target } from '../target/target.ts';
 import { LocalLoop } from './local-loop.ts';
 import type { Again, Facts, LeftUnit, Loop, LoopCounts, LoopHost, LoopState } from './loop.ts';
 import { Placement } from './placement.ts';
@@ -101,9 +102,9 @@ export class Loops {
    * @throws OperatorError that names the target
    */
   async refuseEndingClients(): Promise<void> {
-    const staying = [...this.#tree.targets()].filter(({ fabric }) => fabric.clientsStay);
-    if (staying.length < 2) return;
-    const leaving = this.#placement.leaving(this.#tree).filter((target) => staying.includes(target));
+    const stays = ({ fabric }: Target) => fabric.clientsStay === true;
+    if ([...this.#tree.targets()].filter(stays).length < 2) return;
+    const leaving = this.#placement.leaving(this.#tree).filter(stays);
     if (leaving.length === 0) return;
     await this.observe();
     const sessions = [...this.#states.values()].flatMap((state) => state.sessions);

@@ -54,6 +54,8 @@ export const elsewhere = 'storage_object_attributes';
 
 /** The key of a saved object that names its secrets which the file leaves out. */
 export const leftOutKey = 'secrets_left_out';
+/** The words about a secret that nobody has. */
+export const leftOut = 'the file leaves secrets out, and there is none here';
 
 /** The place in the file of the attributes of one kind of object. */
 interface Written {
@@ -175,8 +177,7 @@ export function chapGroup(
         const set = () => void setAuth(auth, key, textOf(value));
         told.attempt(set, () => `${label} '${prefix}${key}'`);
       }
-      for (const key of listIn(saved, leftOutKey, label, told))
-        told.error(`${label} '${textOf(key)}': the file leaves secrets out, and there is none here`);
+      for (const key of listIn(saved, leftOutKey, label, told)) told.error(`${label} '${textOf(key)}': ${leftOut}`);
       return {};
     },
   };

@@ -3,7 +3,7 @@
 import type { AccessList } from '../target/access-list.ts';
 import { checkAccount } from '../target/auth.ts';
 import type { FabricState, Tpg } from '../target/target.ts';
-import { leftOutKey, listIn, type SavedPart, type Told } from './groups.ts';
+import { leftOut, leftOutKey, listIn, type SavedPart, type Told } from './groups.ts';
 import { isRaw, rawOf, textOf } from './raw.ts';
 
 /** The CHAP accounts of a fabric. */
@@ -20,9 +20,7 @@ export const accountsPart = ({ accounts, fabric }: FabricState): SavedPart => ({
         checkAccount(account);
         accounts.set(account.userid, account.password);
       };
-      const why = rawOf(one)[leftOutKey]
-        ? ` '${account.userid}': the file leaves secrets out, and there is none here`
-        : '';
+      const why = rawOf(one)[leftOutKey] ? ` '${account.userid}': ${leftOut}` : '';
       told.attempt(take, () => `Could not restore an account of ${where}${why}`);
     }
     return {};
