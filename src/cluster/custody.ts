@@ -5,16 +5,16 @@
 
 import { choiceOf } from './choice.ts';
 import type { Clock } from './clock.ts';
+import { ClusterCopy } from './cluster-copy.ts';
 import type { ClusterKeys } from './keys.ts';
 import type { UnitMedium } from './medium.ts';
-import { Mirror } from './mirror.ts';
 import { numberKeys } from './numbers.ts';
 import type { OwnerRecord, OwnerStanding, Party } from './owner-record.ts';
 import { Ownership } from './ownership.ts';
 import type { OwnershipAction, OwnershipEvent } from './ownership-events.ts';
 import { Presence, parsePresented } from './presence.ts';
-import type { Store, StoreComparison, StoredValue } from './store.ts';
-import { drainedKeys, parseOwner, parseWish, unitKeys, unitOfKey } from './unit-records.ts';
+import type { Store, StoreComparison } from './store.ts';
+import { parseOwner, parseWish, unitKeys, unitOfKey } from './unit-records.ts';
 
 export interface CustodyOptions {
   readonly store: Store;
@@ -53,22 +53,21 @@ interface Unit {
 
 /** A gateway among those that share units: what it serves of them, and what others do. */
 export class Custody {
+  /** The store as it was not long ago. */
+  readonly copy: ClusterCopy;
   readonly #options: CustodyOptions;
   readonly #units = new Map<string, Unit>();
-  /** Copies of the units, the gateways that are alive, their numbers, and those that are to own nothing. */
-  readonly #mirrors: readonly Mirror[];
   readonly #presence: Presence;
   #until = Number.NEGATIVE_INFINITY;
   #cancelTick: () => void = () => {};
   #isEnded = false;
-  #alive: ReadonlyMap<string, string> = new Map();
+  /** Called after each change. */
+  readonly #looks = new Set<() => void>();
 
   constructor(options: CustodyOptions) {
     this.#options = options;
     const { store, clock, keys, me, home, number, isReady = () => true, ttl = leaseSeconds } = options;
-    this.#mirrors = [keys.alive, drainedKeys(keys), numberKeys(keys), keys.units].map(
-      (prefix) => new Mirror({ store, clock, prefix, changed: (changed) => this.#changed(changed) }),
-    );
+    this.copy = new ClusterCopy({ store, clock, keys, changed: (changed) => this.#changed(changed) });
     this.#presence = new Presence({
       ...{ store, clock, me, home, ttl, isReady, key: keys.aliveGateway(me.gateway) },
       holds: number === undefined ? [] : [{ key: `${numberKeys(keys)}${me.gateway}`, value: String(number) }],
@@ -91,31 +90,10 @@ export class Custody {
     return this.#presence.lease;
   }
 
-  /** Processes of the gateways that are alive, by name, as it was not long ago. */
-  get alive(): ReadonlyMap<string, string> {
-    return this.#alive;
-  }
-
   /** The owner of a unit, as the store had it not long ago. */
   ownerOf(serial: string): OwnerRecord | undefined {
-    const found = this.#found(this.#keysOf(serial).owner);
+    const found = this.copy.get(this.#keysOf(serial).owner);
     return found && this.#parsed(serial, found.value, parseOwner);
-  }
-
-  /** The value of a key of units or gateways, as it was not long ago. */
-  valueOf(key: string): string | undefined {
-    return this.#found(key)?.value;
-  }
-
-  /** Whether a key of units may still hold what it held at a revision; false: it holds nothing now that `isIt`. */
-  mayHold(key: string, revision: number, isIt: (value: string | undefined) => boolean): boolean {
-    const mirror = this.#mirrorOf(key);
-    return !mirror?.covers(revision) || isIt(mirror.get(key)?.value);
-  }
-
-  /** The values below a key of units or gateways, as they were not long ago. */
-  below(prefix: string): StoredValue[] {
-    return this.#mirrors.flatMap((mirror) => mirror.below(prefix));
   }
 
   standingOf(serial: string): OwnerStanding | undefined {
@@ -157,32 +135,45 @@ export class Custody {
     if (unit) this.#step(unit, { is: 'lost' });
   }
 
-  /** Gives all units to others. @param withinMs what takes longer is left to the lease */
+  /** Gives all units to others, and waits until those serve them. @param withinMs what takes longer is left to the lease */
   async end(withinMs: number): Promise<void> {
-    const given = Promise.all([...this.#units.keys()].map((serial) => this.remove(serial))).then(() => true);
     const { clock } = this.#options;
-    let cancel = () => {};
-    const late = new Promise<boolean>((resolve) => {
-      cancel = clock.after(withinMs, () => resolve(false));
+    const served = [...this.#units.values()].filter(({ isTaken }) => isTaken);
+    let areGiven = false;
+    const given = Promise.all([...this.#units.keys()].map((serial) => this.remove(serial))).then(() => {
+      areGiven = true;
+      // Initiators are sent away behind this: one that finds the unit served nowhere gives up its other path, too.
+      return Promise.all(served.map(({ serial }) => this.#served(serial)));
     });
-    const areGiven = await Promise.race([given, late]);
+    let cancel = () => {};
+    const late = new Promise<void>((resolve) => {
+      cancel = clock.after(withinMs, resolve);
+    });
+    await Promise.race([given, late]);
     cancel();
     this.#isEnded = true;
     this.#cancelTick();
     await this.#presence.end(areGiven ? 'at once' : 'when the lease runs out');
-    for (const mirror of this.#mirrors) mirror.close();
+    this.copy.close();
+  }
+
+  /** Resolves when another gateway serves a unit that was given back, or none is there that can. */
+  #served(serial: string): Promise<void> {
+    return new Promise((resolve) => {
+      const isOther = (one: string | undefined) => one !== undefined && one !== this.#options.me.gateway;
+      const look = () => {
+        const { serves, owner } = this.ownerOf(serial) ?? {};
+        if (!(serves && isOther(owner?.gateway)) && this.copy.candidates().some(isOther)) return;
+        this.#looks.delete(look);
+        resolve();
+      };
+      this.#looks.add(look);
+      look();
+    });
   }
 
   #keysOf(serial: string) {
     return unitKeys(this.#options.keys, serial);
-  }
-
-  #mirrorOf(key: string): Mirror | undefined {
-    return this.#mirrors.find(({ prefix }) => key.startsWith(prefix));
-  }
-
-  #found(key: string): StoredValue | undefined {
-    return this.#mirrorOf(key)?.get(key);
   }
 
   #tick(): void {
@@ -199,7 +190,6 @@ export class Custody {
   #changed(changed: readonly string[]): void {
     const { keys } = this.#options;
     if (changed.some((key) => !key.startsWith(keys.units))) {
-      this.#alive = this.#readAlive();
       for (const unit of this.#units.values()) this.#tell(unit);
       this.#options.changed?.(undefined);
     }
@@ -212,29 +202,18 @@ export class Custody {
     }
     // A unit that nobody has owned yet has no key: that the store was read is news of it.
     for (const unit of this.#units.values()) if (!unit.ownership.seen) this.#tell(unit);
-  }
-
-  #readAlive(): Map<string, string> {
-    const { keys } = this.#options;
-    return new Map(
-      this.#mirrors[0]!.below(keys.alive).flatMap(({ key, value }) => {
-        const presented = parsePresented(value);
-        return presented ? [[key.slice(keys.alive.length), presented.process] as const] : [];
-      }),
-    );
+    for (const look of this.#looks) look();
   }
 
   /** Tells a unit all that is known of it. */
   #tell(unit: Unit): void {
-    const { keys } = this.#options;
-    if (!this.#mirrors.every(({ isRead }) => isRead)) return;
+    if (!this.copy.isRead) return;
     const { owner, wish, prefer } = this.#keysOf(unit.serial);
-    const candidates = [...this.#alive.keys()].filter((one) => !this.#found(`${drainedKeys(keys)}${one}`));
-    const choice = choiceOf(unit.serial, candidates, this.#found(prefer)?.value);
-    this.#step(unit, { is: 'gateways', alive: this.#alive, choice });
-    const wished = this.#found(wish);
+    const choice = choiceOf(unit.serial, this.copy.candidates(), this.copy.get(prefer)?.value);
+    this.#step(unit, { is: 'gateways', alive: this.copy.alive, choice });
+    const wished = this.copy.get(wish);
     this.#step(unit, { is: 'wish', wish: wished && this.#parsed(unit.serial, wished.value, parseWish) });
-    const found = this.#found(owner);
+    const found = this.copy.get(owner);
     const record = found && this.#parsed(unit.serial, found.value, parseOwner);
     // A record that cannot be read is somebody's: the unit is left alone.
     if (!found || record) this.#step(unit, { is: 'seen', fresh: false, record, revision: found?.modified ?? 0 });
@@ -302,7 +281,7 @@ export class Custody {
   /** Takes the wish away that a unit be moved. @param to only one to this gateway: it is fulfilled */
   #withdraw(serial: string, to?: string): void {
     const { wish } = this.#keysOf(serial);
-    const found = this.#found(wish);
+    const found = this.copy.get(wish);
     if (!found) return;
     if (to !== undefined && this.#parsed(serial, found.value, parseWish)?.to !== to) return;
     const { store } = this.#options;
@@ -377,7 +356,7 @@ export class Custody {
   /** The comparison that holds once a party is gone, as we know it; undefined: as we know it, the party is alive. */
   #goneAs({ gateway, process }: Party): StoreComparison | undefined {
     const key = this.#options.keys.aliveGateway(gateway);
-    const there = this.#found(key);
+    const there = this.copy.get(key);
     if (!there) return { key, modified: 0 };
     return parsePresented(there.value)?.process === process ? undefined : { key, modified: there.modified };
   }

@@ -85,9 +85,9 @@ export class UnitRequests {
   look(serial: string): void {
     const { custody } = this.#options;
     const { requests, answers } = this.#keysOf(serial);
-    for (const { key, value } of custody.below(answers)) this.#waiting.get(key)?.(value);
+    for (const { key, value } of custody.copy.below(answers)) this.#waiting.get(key)?.(value);
     if (custody.standingOf(serial) !== 'active') return;
-    for (const { key, value } of custody.below(requests)) {
+    for (const { key, value } of custody.copy.below(requests)) {
       if (this.#done.has(key)) continue;
       this.#done.add(key);
       const [oldest] = this.#done;
@@ -129,13 +129,13 @@ export class UnitRequests {
       return owner?.serves === true && owner.owner?.gateway === to;
     };
     if (isThere()) return true;
-    if (!custody.alive.has(to)) return false;
+    if (!custody.copy.alive.has(to)) return false;
     const { wish } = this.#keysOf(serial);
     const end = clock.now() + withinMs;
     const { isPut, revision, stands } = await this.#wish(wish, { to, by }, lease);
     // An owner that does not give it takes the wish away.
     const isWished = (text: string | undefined) => text !== undefined && goesTo(text) === to;
-    const mayCome = () => custody.mayHold(wish, revision, isWished);
+    const mayCome = () => custody.copy.mayHold(wish, revision, isWished);
     while (isWished(stands) && !isThere() && mayCome() && clock.now() < end)
       await new Promise<void>((resolve) => void clock.after(lookMs, resolve));
     const when = [{ key: wish, modified: revision }];

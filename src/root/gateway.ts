@@ -205,7 +205,7 @@ export class Gateway {
   units(): UnitOwnership[] {
     return Array.from(this.#units, ([serial, { object, now }]) => {
       const record = this.#custody?.ownerOf(serial);
-      const prefers = this.#custody?.valueOf(unitKeys(this.#keys, serial).prefer);
+      const prefers = this.#custody?.copy.get(unitKeys(this.#keys, serial).prefer)?.value;
       const said = { path: object.path, serial, owner: record?.owner?.gateway, epoch: record?.epoch ?? 0 };
       return { ...said, here: now.standing, ...(prefers !== undefined && { prefers }) };
     });
@@ -214,9 +214,9 @@ export class Gateway {
   /** Gateways with their numbers, and whether they are alive and are to own nothing. */
   gateways(): GatewayStanding[] {
     const drained = drainedKeys(this.#keys);
-    const isDrained = new Set(this.#custody?.below(drained).map(({ key }) => key.slice(drained.length)));
+    const isDrained = new Set(this.#custody?.copy.below(drained).map(({ key }) => key.slice(drained.length)));
     return Array.from(this.#numbers(), ([name, number]) => ({
-      ...{ name, number, isAlive: this.#custody?.alive.has(name) ?? false, isDrained: isDrained.has(name) },
+      ...{ name, number, isAlive: this.#custody?.copy.alive.has(name) ?? false, isDrained: isDrained.has(name) },
     }));
   }
 
@@ -224,7 +224,7 @@ export class Gateway {
   async move(path: string, to: string): Promise<void> {
     const serial = this.#serialOf(path);
     this.#known(to);
-    if (!this.#custody?.alive.has(to))
+    if (!this.#custody?.copy.alive.has(to))
       throw new OperatorError(`The gateway ${to} is not alive.`, 'tcli cluster status');
     const isMoved = await this.#requests!.move(serial, to, 'operator', operatorMoveMs).catch((error: unknown) => {
       throw new OperatorError(`${path} cannot be moved: ${reasonOf(error)}`);
@@ -269,7 +269,7 @@ export class Gateway {
 
   #numbers(): Map<string, number> {
     const prefix = numberKeys(this.#keys);
-    return numbersIn(prefix, this.#custody?.below(prefix) ?? []).set(this.#options.name, this.number);
+    return numbersIn(prefix, this.#custody?.copy.below(prefix) ?? []).set(this.#options.name, this.number);
   }
 
   #nameOf(group: number): string {
@@ -331,7 +331,7 @@ export class Gateway {
     const { shape: key, owner } = unitKeys(this.#keys, object.wwn);
     const value = JSON.stringify(shape ?? null);
     const seen = this.#custody?.seenOf(object.wwn);
-    if (!seen || this.#custody?.valueOf(key) === value) return;
+    if (!seen || this.#custody?.copy.get(key)?.value === value) return;
     const when = [{ key: owner, modified: seen.revision }];
     await this.#options.store.transact({ when, do: [{ put: key, value }] }).catch(() => {});
   }
@@ -351,7 +351,7 @@ export class Gateway {
     const { standing } = unit.now;
     const { reservations, unplanned } = now;
     const { shape, reservations: key } = unitKeys(this.#keys, serial);
-    const heard = custody.valueOf(key) ?? null;
+    const heard = custody.copy.get(key)?.value ?? null;
     // The gateway that serves the unit has changed its reservations itself.
     const isNews = reservations === undefined && standing === 'standby' && heard !== unit.heard;
     unit.heard = heard;
@@ -360,7 +360,7 @@ export class Gateway {
       groups: this.#groupsOf(serial, unit),
       own: this.number,
       until: unit.medium.fences ? undefined : custody.until,
-      shape: unit.shape ?? parsed(custody.valueOf(shape)),
+      shape: unit.shape ?? parsed(custody.copy.get(shape)?.value),
       ...(reservations !== undefined && { reservations }),
       ...(unplanned && { unplanned }),
       ...(isNews && { reservations: heard }),
@@ -374,12 +374,12 @@ export class Gateway {
   #groupsOf(serial: string, { now }: Unit): AluaGroup[] {
     const custody = this.#custody!;
     const record = custody.ownerOf(serial);
-    const prefers = custody.valueOf(unitKeys(this.#keys, serial).prefer);
+    const prefers = custody.copy.get(unitKeys(this.#keys, serial).prefer)?.value;
     const owner = record?.serves ? record.owner : null;
-    const isServed = owner && (custody.alive.get(owner.gateway) === owner.process || now.standing === 'alone');
+    const isServed = owner && (custody.copy.alive.get(owner.gateway) === owner.process || now.standing === 'alone');
     return Array.from(this.#numbers(), ([name, number]) => {
       const isHere = name === this.#options.name;
-      const isThere = isHere || custody.alive.has(name);
+      const isThere = isHere || custody.copy.alive.has(name);
       // Between two owners each is as it was, or will be: Linux asks one that says "transitioning" again after 2 s, but has one that
       // stands by activated at once, which waits until the unit is served there.
       let state: number = isServed && owner.gateway === name ? states.optimized : states.standby;

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { numberKeys } from '../../src/cluster/numbers.ts';
 import { unitKeys } from '../../src/cluster/unit-records.ts';
 import { families } from '../../src/daemon/metrics.ts';
+import type { ShareAnswer } from '../../src/loops/shared-units.ts';
 import { ClusterInTime, disk, keys, restoreDisk, serial, told } from './gateway-in-time.ts';
 
 /** A gateway alone in its cluster, which serves its disk. */
@@ -126,6 +127,23 @@ describe('a gateway', () => {
     await cluster.outcome(b.gateway.end());
     await cluster.pass(20_000);
     expect(cluster.pending).toBe(0);
+  });
+
+  it('ends when another one serves what it served, so that its initiators find that one serving', async () => {
+    const { cluster, here } = await serving();
+    const there = await cluster.gateway('b');
+    await cluster.pass(1_000);
+    let open = (_answer: ShareAnswer) => {};
+    there.answer = ({ does }) =>
+      does === 'open' ? new Promise((resolve) => (open = resolve)) : { opened: false, clean: true };
+    let isEnded = false;
+    void here.gateway.end().then(() => (isEnded = true));
+    await cluster.pass(2_000);
+    expect({ isEnded, given: here.log.includes('unit given') }).toEqual({ isEnded: false, given: true });
+    open({ opened: true, clean: true });
+    await cluster.pass(1_000);
+    expect(there.gateway.units()).toMatchObject([{ here: 'active', owner: 'b' }]);
+    expect(isEnded).toBe(true);
   });
 });
 
