@@ -132,6 +132,7 @@ export class SimulatedMedium implements UnitMedium {
   }
 
   async close(clean: boolean): Promise<boolean> {
+    if (clean) this.#sim.gives.set(this.#epoch, this.#sim.now);
     await this.#opening;
     const client = this.#client;
     this.#client = undefined;

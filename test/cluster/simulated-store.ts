@@ -25,6 +25,7 @@ export class SimulatedStore {
   readonly #history: { readonly event: StoreEvent; readonly revision: number }[] = [];
   #revision = 1;
   #lease = 1;
+  #wishedAt = 0;
   isUp = true;
   /** Watches tell nothing, and do not say so. */
   isSilent = false;
@@ -53,6 +54,7 @@ export class SimulatedStore {
     const put = { key, value, modified: this.#revision, ...(lease !== undefined && { lease }) };
     this.#values.set(key, put);
     this.#tell({ put });
+    if (key === unit.wish) this.#wishedAt = this.#sim.now;
     if (key === unit.owner && before?.includes('"serves":true')) this.#watchMoves(JSON.parse(value) as OwnerRecord);
     if (key === unit.reservations) {
       const { generation } = JSON.parse(value) as { generation: number };
@@ -63,11 +65,13 @@ export class SimulatedStore {
   }
 
   /** Initiators move a unit rarely, whoever owns the unit meanwhile. An owner that never served gives it back without being asked. */
-  #watchMoves({ owner, next }: OwnerRecord): void {
+  #watchMoves({ epoch, owner, next }: OwnerRecord): void {
     const wished = this.#values.get(unit.wish)?.value;
     const { to, by } = wished === undefined ? { to: '', by: '' } : (JSON.parse(wished) as MoveWish);
+    const { moves, now, gives } = this.#sim;
     if (owner || by !== 'initiator' || next !== to) return;
-    const { moves, now } = this.#sim;
+    // A wish that came later was not why.
+    if ((gives.get(epoch) ?? 0) < this.#wishedAt) return;
     // The record is written when the medium is closed, which takes 8 s at most.
     if (moves.length > 0 && now < moves.at(-1)! + 21_000) this.#sim.fail('initiators moved it again too soon');
     moves.push(now);

@@ -62,6 +62,8 @@ export class Timeline {
   acknowledgedGeneration = 0;
   /** When initiators have moved the unit. */
   readonly moves: number[] = [];
+  /** When the owner of an epoch began to close the medium in order to give the unit away. */
+  readonly gives = new Map<number, number>();
   readonly #queue: Happening[] = [];
   #number = 0;
 
