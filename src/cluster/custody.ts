@@ -86,6 +86,11 @@ export class Custody {
     return this.#until;
   }
 
+  /** The lease is good now: what the copy says of others was so not long ago. */
+  get isCurrent(): boolean {
+    return this.#options.clock.now() < this.#until;
+  }
+
   get lease(): string | undefined {
     return this.#presence.lease;
   }
@@ -177,8 +182,10 @@ export class Custody {
   }
 
   #tick(): void {
+    const { isCurrent } = this;
     this.#cancelTick = this.#options.clock.after(tickMs, () => {
       this.#all({ is: 'tick' });
+      if (isCurrent && !this.isCurrent) this.#options.changed?.(undefined);
       this.#tick();
     });
   }

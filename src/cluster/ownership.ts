@@ -191,6 +191,8 @@ export class Ownership {
   #look(now: number): void {
     const hasLease = now < this.#leaseUntil;
     if (this.#phase === 'standby') this.#stand('standby');
+    // Another gateway may serve the unit by now: initiators look for it there, and wait here no longer.
+    if (this.#standing === 'transition' && !hasLease) this.#stand('standby');
     if (this.#phase === 'standby' && hasLease) this.#consider(now);
     if (this.#phase === 'starting' && !this.#writing && hasLease)
       this.#write('serve', { ...this.#record(), serves: true });
@@ -363,7 +365,7 @@ export class Ownership {
   #give(to: string | null, clean: boolean, now: number): void {
     const record = this.#record();
     this.#begin('giving');
-    this.#stand('transition');
+    this.#stand(clean ? 'transition' : 'standby');
     const left = { owner: null, client: null, serves: false, next: to, moved: this.#ages(now) };
     // An owner that never served has lost nothing; a loss before it has not been told yet.
     const unclean = record.serves ? !clean : record.unclean;

@@ -16,10 +16,10 @@ import { UnitRequests } from '../cluster/unit-requests.ts';
 import { OperatorError, reasonOf } from '../errors.ts';
 import type { Log } from '../log.ts';
 import type { ShareAnswer, ShareAsk, SharedNews, ShareRequest } from '../loops/shared-units.ts';
-import { type AluaGroup, aluaGroup } from '../scsi/alua-group.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import type { RelayedCommand } from '../scsi/shared-unit.ts';
 import { WorkQueue } from '../system/work-queue.ts';
+import { gatewayGroups } from './gateway-groups.ts';
 
 /** The parts of the process that a gateway needs. */
 export interface GatewayOptions {
@@ -76,9 +76,6 @@ interface Unit {
   /** The loop is told one thing after the other. */
   readonly telling: WorkQueue;
 }
-
-/** ASYMMETRIC ACCESS STATE (SPC-4 6.37). */
-const states = { optimized: 0, standby: 2, unavailable: 3 } as const;
 
 /** How long the end of this process waits until others have what it served. */
 const endMs = 6_000;
@@ -355,9 +352,10 @@ export class Gateway {
     // The gateway that serves the unit has changed its reservations itself.
     const isNews = reservations === undefined && standing === 'standby' && heard !== unit.heard;
     unit.heard = heard;
+    const known = { custody, keys: this.#keys, me: this.#options.name, number: this.number, numbers: this.#numbers() };
     const news: SharedNews = {
       standing,
-      groups: this.#groupsOf(serial, unit),
+      groups: gatewayGroups(serial, standing, known),
       own: this.number,
       until: unit.medium.fences ? undefined : custody.until,
       shape: unit.shape ?? parsed(custody.copy.get(shape)?.value),
@@ -369,24 +367,6 @@ export class Gateway {
     if (text === unit.told) return;
     unit.told = text;
     void this.#ask(unit, { does: 'stand', ...news }).catch(() => {});
-  }
-
-  #groupsOf(serial: string, { now }: Unit): AluaGroup[] {
-    const custody = this.#custody!;
-    const record = custody.ownerOf(serial);
-    const prefers = custody.copy.get(unitKeys(this.#keys, serial).prefer)?.value;
-    const owner = record?.serves ? record.owner : null;
-    const isServed = owner && (custody.copy.alive.get(owner.gateway) === owner.process || now.standing === 'alone');
-    return Array.from(this.#numbers(), ([name, number]) => {
-      const isHere = name === this.#options.name;
-      const isThere = isHere || custody.copy.alive.has(name);
-      // Between two owners each is as it was, or will be: Linux asks one that says "transitioning" again after 2 s, but has one that
-      // stands by activated at once, which waits until the unit is served there.
-      let state: number = isServed && owner.gateway === name ? states.optimized : states.standby;
-      if (!isThere) state = states.unavailable;
-      const group = aluaGroup(`gateway_${name}`, number);
-      return { ...group, alua_access_state: state, alua_access_status: 2, preferred: prefers === name ? 1 : 0 };
-    }).sort((a, b) => a.tg_pt_gp_id - b.tg_pt_gp_id);
   }
 }
 

@@ -5,7 +5,7 @@ import { numberKeys } from '../../src/cluster/numbers.ts';
 import { unitKeys } from '../../src/cluster/unit-records.ts';
 import { families } from '../../src/daemon/metrics.ts';
 import type { ShareAnswer } from '../../src/loops/shared-units.ts';
-import { ClusterInTime, disk, keys, restoreDisk, serial, told } from './gateway-in-time.ts';
+import { ClusterInTime, disk, type InTime, keys, restoreDisk, serial, told } from './gateway-in-time.ts';
 
 /** A gateway alone in its cluster, which serves its disk. */
 async function serving() {
@@ -127,6 +127,32 @@ describe('a gateway', () => {
     await cluster.outcome(b.gateway.end());
     await cluster.pass(20_000);
     expect(cluster.pending).toBe(0);
+  });
+
+  it('says nothing of the others while it does not hear of them: a host believes every path about all groups', async () => {
+    const { cluster, here } = await serving();
+    const [b, c] = [await cluster.gateway('b'), await cluster.gateway('c')];
+    await cluster.pass(6_000);
+    const statesAt = (one: InTime) =>
+      told(one)
+        .at(-1)!
+        .groups.map((group) => [group.name, group.alua_access_state]);
+    const all = (a: number, b: number, c: number) => [
+      ['gateway_a', a],
+      ['gateway_b', b],
+      ['gateway_c', c],
+    ];
+    expect([here, b, c].map(statesAt)).toEqual([all(0, 2, 2), all(0, 2, 2), all(0, 2, 2)]);
+    for (const { process } of [here, c]) process.cut.store = true;
+    await cluster.pass(10_000);
+    expect([here, b, c].map(statesAt)).toEqual([[['gateway_a', 0]], all(3, 0, 3), [['gateway_c', 2]]]);
+    // The medium refuses what the owner before writes.
+    await here.gateway.answer(disk, { asks: 'lost', reason: 'shut out' });
+    await cluster.pass(1_000);
+    expect(told(here).at(-1)).toMatchObject({ standing: 'standby', groups: [{ alua_access_state: 2 }] });
+    for (const { process } of [here, c]) process.cut.store = false;
+    await cluster.pass(6_000);
+    expect([here, b, c].map(statesAt)).toEqual([all(2, 0, 2), all(2, 0, 2), all(2, 0, 2)]);
   });
 
   it('ends when another one serves what it served, so that its initiators find that one serving', async () => {

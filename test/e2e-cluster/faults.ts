@@ -87,6 +87,8 @@ const peers: readonly Peer[] = ['ceph', 'host1', 'etcd', 'the other gateway'];
 
 const cut = (role: Role, peer: Peer, forMs: number): Mishap => ({
   name: `${role} and ${peer} are cut off from each other for ${forMs / 1000} s`,
+  // A host waits for an owner that cannot be reached, or has no medium, as long as it likes.
+  ...((role === 'the standby' || peer === 'etcd' || peer === 'the other gateway') && { limitMs: failoverMs }),
   async happen({ pair }) {
     const { party } = await inRole(pair, role);
     const others: Readonly<Record<Peer, readonly NetworkParty[]>> = {

@@ -5,6 +5,7 @@
 //   --short            a few faults, with seed 1; how long each takes is not judged
 //   --minutes M        faults at random for so long; 10 by default
 //   --seed N           the same faults again; the seed is printed
+//   --only TEXT        of those, the faults whose names have TEXT
 //   --rivals           instead, for 5 minutes: two hosts that see the disk through another gateway each, and both write
 
 import { existsSync } from 'node:fs';
@@ -35,6 +36,7 @@ async function main(): Promise<void> {
       short: { type: 'boolean', default: false },
       minutes: { type: 'string', default: '10' },
       seed: { type: 'string' },
+      only: { type: 'string', default: '' },
       rivals: { type: 'boolean', default: false },
     },
   });
@@ -62,7 +64,7 @@ async function main(): Promise<void> {
       const end = performance.now() + Number(values.minutes) * 60_000;
       for (const fault of faults(randomOf(seed))) {
         if (performance.now() > end) break;
-        await proof.suffer(fault);
+        if (fault.name.includes(values.only)) await proof.suffer(fault);
       }
     }
     return proof.end(folder, !values.short);
