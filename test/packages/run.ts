@@ -72,7 +72,7 @@ function shareLines(port: number): string {
     `/iscsi create ${iqn}`,
     `/iscsi/${iqn}/tpg1/luns create /backstores/fileio/disk0`,
     `/iscsi/${iqn}/tpg1/portals create 127.0.0.1 ${port}`,
-    `/iscsi/${iqn}/tpg1 set attribute generate_node_acls=1`,
+    `/iscsi/${iqn}/tpg1 set attribute generate_node_acls=1 demo_mode_write_protect=0`,
   ].join('\n');
 }
 
