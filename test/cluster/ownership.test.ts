@@ -6,6 +6,7 @@ import type { World } from './timeline.ts';
 
 /** More by `SEEDS=5000 npx vitest run test/cluster/ownership.test.ts`. */
 const seeds = Number(process.env['SEEDS'] ?? 100);
+const limitMs = Math.max(300_000, seeds * 1000);
 
 async function runs(count: number, world: Omit<World, 'seed'>): Promise<(Findings & { seed: number })[]> {
   const found: (Findings & { seed: number })[] = [];
@@ -19,7 +20,7 @@ const failures = (found: readonly (Findings & { seed: number })[]): string[] =>
 const sum = (found: readonly Findings[], of: 'writes' | 'epochs' | 'initiatorMoves'): number =>
   found.reduce((all, one) => all + one[of], 0);
 
-describe('ownership of a unit in a simulated cluster', () => {
+describe('ownership of a unit in a simulated cluster', { timeout: limitMs }, () => {
   test('on a medium that fences, no write of an earlier owner is taken after the answer of a later one', async () => {
     const found = await runs(seeds, { fences: true, pauses: true });
     expect(failures(found)).toEqual([]);
