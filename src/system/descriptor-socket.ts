@@ -1,7 +1,10 @@
 /** A Unix socket that brings descriptors along with bytes (unix(7), SCM_RIGHTS). Node's sockets drop them. */
 
+import { Socket } from 'node:net';
 import { constants } from 'node:os';
-import { addressOf, type ForeignCall, foreignCall, type WatchedDescriptor, watchDescriptor } from './ffi.ts';
+import type { SocketOptions } from './buffered-socket.ts';
+import { duplicateDescriptor } from './descriptor.ts';
+import { addressOf, type ForeignCall, foreignCall } from './ffi.ts';
 import { systemError } from './system-error.ts';
 
 const SOL_SOCKET = 1;
@@ -29,6 +32,9 @@ const sendmsgCall = foreignCall('sendmsg', 'int64', ['int', 'void *', 'int']);
 /** The bytes and descriptors that came; the caller closes the descriptors. Nothing: 'none yet'; the other side has gone: 'end'. */
 export type Received = { readonly bytes: number; readonly descriptors: readonly number[] } | 'none yet' | 'end';
 
+/** Room for no byte. */
+const nothing = new Uint8Array(0);
+
 /** One connected socket. */
 export class DescriptorSocket {
   readonly fd: number;
@@ -50,9 +56,21 @@ export class DescriptorSocket {
     this.#message.writeBigUInt64LE(1n, at.vectorCount);
   }
 
-  /** Calls `ready` while there is something to receive. Undefined where descriptors cannot be watched. */
-  watch(ready: () => void): WatchedDescriptor | undefined {
-    return watchDescriptor(this.fd, ready);
+  /**
+   * Calls `ready` once, when there is something to receive, also the end. Node's own socket waits, on a descriptor of its own; without
+   * room for a byte it ends with ENOBUFS instead of reading. A poll by koffi would abort the process when its thread ends while there is
+   * something to receive.
+   * @returns what ends the wait before @throws a system error
+   */
+  whenReadable(ready: () => void): () => void {
+    const options = { fd: duplicateDescriptor(this.fd), readable: true, writable: false };
+    const socket = new Socket({ ...options, onread: { buffer: nothing, callback: () => true } } as SocketOptions);
+    socket.once('error', ready);
+    return () =>
+      void socket
+        .off('error', ready)
+        .on('error', () => {})
+        .destroy();
   }
 
   /** Receives into `into`. @throws a system error, also when descriptors were lost */

@@ -6,7 +6,7 @@
 import { createRequire } from 'node:module';
 import { systemError } from './system-error.ts';
 
-type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'view' | 'node' | 'decode'>;
+type Koffi = Pick<typeof import('koffi'), 'load' | 'errno' | 'address' | 'view' | 'decode'>;
 type Loaded = ReturnType<Koffi['load']>;
 
 /** The number of calls that run off the event loop at one time, in this process; more wait. koffi itself takes 256. */
@@ -114,30 +114,6 @@ export function viewOf(address: number, length: number): ArrayBuffer {
 export function textAt(address: number | bigint): string {
   if (loaded === undefined || loaded === 'unavailable') throw new Error('no foreign calls here');
   return loaded.koffi.decode(BigInt(address), 'char', -1);
-}
-
-/** A descriptor that the event loop watches. */
-export interface WatchedDescriptor {
-  /** Stops calling `ready`, until `resume`. */
-  pause(): void;
-  resume(): void;
-  /** Ends the watch for good: only then may the descriptor be closed. */
-  close(): void;
-}
-
-/**
- * Watches a descriptor: `ready` is called in each turn of the event loop in which there is something to read, also the end. Undefined
- * where descriptors cannot be watched.
- */
-export function watchDescriptor(fd: number, ready: () => void): WatchedDescriptor | undefined {
-  loaded ??= load();
-  if (loaded === undefined || loaded === 'unavailable') return undefined;
-  const handle = loaded.koffi.node.poll(fd, { readable: true }, ready);
-  return {
-    pause: () => handle.stop(),
-    resume: () => handle.start({ readable: true }, ready),
-    close: () => handle.close(),
-  };
 }
 
 let running = 0;

@@ -2,7 +2,6 @@
 
 import { closeForeign } from '../system/descriptor.ts';
 import { DescriptorSocket } from '../system/descriptor-socket.ts';
-import type { WatchedDescriptor } from '../system/ffi.ts';
 import { whenLate } from '../system/running-time.ts';
 import { decode, encode } from '../wire/layout.ts';
 import { headerFlag, messageHeader, numberPayload, payloadBytesMax, replyTo, requests } from '../wire/vhost-user.ts';
@@ -48,7 +47,7 @@ export class Messages {
   /** The rows by the number of the request. */
   readonly #rows: ReadonlyMap<number, Row>;
   readonly #host: MessagesHost;
-  readonly #watched: WatchedDescriptor | undefined;
+  #endWait: (() => void) | undefined;
   readonly #buffer = Buffer.alloc(messageHeader.length + payloadBytesMax);
   #come = 0;
   #descriptors: number[] = [];
@@ -61,7 +60,8 @@ export class Messages {
     this.#socket = new DescriptorSocket(fd);
     this.#rows = new Map(Object.entries(rows).map(([name, row]) => [requests[name as keyof Rows], row]));
     this.#host = host;
-    this.#watched = this.#socket.watch(() => this.#receive());
+    // The owner is whole by then, and can be told of a failure.
+    queueMicrotask(() => this.#receive());
   }
 
   /** Nothing has come, not even a part of a message. */
@@ -73,9 +73,13 @@ export class Messages {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#inTime?.();
-    this.#watched?.close();
+    this.#endWait?.();
     closeAll(this.#descriptors);
     closeForeign(this.#socket.fd);
+  }
+
+  #wait(): void {
+    if (!this.#isClosed) this.#endWait = this.#socket.whenReadable(() => this.#receive());
   }
 
   /**
@@ -86,7 +90,10 @@ export class Messages {
     try {
       while (!this.#isClosed) {
         const received = this.#socket.receive(this.#buffer.subarray(this.#come, this.#wanted()));
-        if (received === 'none yet') break;
+        if (received === 'none yet') {
+          this.#wait();
+          break;
+        }
         if (received === 'end') {
           this.#host.ended();
           return;
@@ -97,11 +104,7 @@ export class Messages {
         if (this.#come < messageHeader.length || this.#come < this.#wanted()) continue;
         const work = this.#workOff();
         if (!work) continue;
-        this.#watched?.pause();
-        void work.then(
-          () => this.#isClosed || this.#watched?.resume(),
-          (error) => this.#host.fail(error),
-        );
+        void work.then(() => this.#wait()).catch((error) => this.#host.fail(error));
         break;
       }
       if (this.#come > 0 && !this.#isClosed)

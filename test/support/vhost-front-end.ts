@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { closeForeign, descriptorOf, duplicateDescriptor } from '../../src/system/descriptor.ts';
 import { DescriptorSocket } from '../../src/system/descriptor-socket.ts';
-import type { WatchedDescriptor } from '../../src/system/ffi.ts';
 import { createShared, mapShared, type SharedMemory } from '../../src/system/shared-memory.ts';
 import { DriverRing, guestAddress, type Piece, ringBytes } from './vhost-driver-ring.ts';
 
@@ -41,7 +40,7 @@ const u32 = (...values: number[]): Buffer => Buffer.from(Uint32Array.from(values
 
 export class TestFrontEnd {
   readonly #socket: DescriptorSocket;
-  readonly #watched: WatchedDescriptor;
+  #endWait!: () => void;
   #come = Buffer.alloc(0);
   #fds: number[] = [];
   #wake: () => void = () => {};
@@ -69,7 +68,7 @@ export class TestFrontEnd {
     this.memory = Buffer.from(this.shared.bytes);
     this.rings = kept?.rings ?? sizes.map((size, number) => new DriverRing(this.memory, number, size));
     this.#nextBuffer = sizes.length * ringBytes;
-    this.#watched = this.#socket.watch(() => this.#receive())!;
+    this.#wait();
   }
 
   /** @param before one whose back-end has gone: memory and rings stay as they are */
@@ -86,14 +85,16 @@ export class TestFrontEnd {
     return new TestFrontEnd(fd, before, sizes);
   }
 
+  #wait(): void {
+    this.#endWait = this.#socket.whenReadable(() => this.#receive());
+  }
+
   #receive(): void {
     const buffer = Buffer.alloc(4096);
     const received = this.#socket.receive(buffer);
-    if (received === 'none yet') return;
-    if (received === 'end') {
-      this.hasEnded = true;
-      this.#watched.close();
-    } else {
+    if (received === 'end') this.hasEnded = true;
+    else this.#wait();
+    if (typeof received === 'object') {
       this.#fds.push(...received.descriptors);
       this.#come = Buffer.concat([this.#come, buffer.subarray(0, received.bytes)]);
     }
@@ -322,7 +323,7 @@ export class TestFrontEnd {
   disconnect(): void {
     if (this.#isOff) return;
     this.#isOff = true;
-    if (!this.hasEnded) this.#watched.close();
+    this.#endWait();
     this.hasEnded = true;
     closeForeign(this.#socket.fd);
   }
