@@ -38,6 +38,8 @@ export interface CustodyOptions {
 const leaseSeconds = 5;
 const tickMs = 250;
 const readAgainMs = 500;
+/** How long initiators take to see who serves a unit now: the checkers of their paths ask every few seconds. */
+const seenMs = 4_000;
 
 interface Unit {
   readonly serial: string;
@@ -145,16 +147,17 @@ export class Custody {
     const { clock } = this.#options;
     const served = [...this.#units.values()].filter(({ isTaken }) => isTaken);
     let areGiven = false;
-    const given = Promise.all([...this.#units.keys()].map((serial) => this.remove(serial))).then(() => {
+    const given = Promise.all([...this.#units.keys()].map((serial) => this.remove(serial))).then(async () => {
       areGiven = true;
-      // Initiators are sent away behind this: one that finds the unit served nowhere gives up its other path, too.
-      return Promise.all(served.map(({ serial }) => this.#served(serial)));
+      return (await Promise.all(served.map(({ serial }) => this.#served(serial)))).includes(true);
     });
     let cancel = () => {};
-    const late = new Promise<void>((resolve) => {
-      cancel = clock.after(withinMs, resolve);
+    const late = new Promise<false>((resolve) => {
+      cancel = clock.after(withinMs, () => resolve(false));
     });
-    await Promise.race([given, late]);
+    // Initiators are sent away behind this. One that finds the unit served nowhere gives up its other path, too; one that goes by the
+    // states before asks here for the unit, and its I/O waits until that is answered.
+    if (await Promise.race([given, late])) await new Promise<void>((resolve) => void clock.after(seenMs, resolve));
     cancel();
     this.#isEnded = true;
     this.#cancelTick();
@@ -162,15 +165,16 @@ export class Custody {
     this.copy.close();
   }
 
-  /** Resolves when another gateway serves a unit that was given back, or none is there that can. */
-  #served(serial: string): Promise<void> {
+  /** Resolves with true when another gateway serves a unit that was given back, with false where none is there that can. */
+  #served(serial: string): Promise<boolean> {
     return new Promise((resolve) => {
       const isOther = (one: string | undefined) => one !== undefined && one !== this.#options.me.gateway;
       const look = () => {
         const { serves, owner } = this.ownerOf(serial) ?? {};
-        if (!(serves && isOther(owner?.gateway)) && this.copy.candidates().some(isOther)) return;
+        const isServed = serves === true && isOther(owner?.gateway);
+        if (!isServed && this.copy.candidates().some(isOther)) return;
         this.#looks.delete(look);
-        resolve();
+        resolve(isServed);
       };
       this.#looks.add(look);
       look();

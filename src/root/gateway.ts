@@ -92,6 +92,7 @@ export class Gateway {
   readonly #units = new Map<string, Unit>();
   #custody: Custody | undefined;
   #requests: UnitRequests | undefined;
+  #isEnding = false;
 
   private constructor(options: GatewayOptions, number: number) {
     this.#options = options;
@@ -168,6 +169,7 @@ export class Gateway {
 
   /** Others have what this process served, or it takes too long. */
   async end(): Promise<void> {
+    this.#isEnding = true;
     await this.#custody?.end(endMs);
     this.#custody = undefined;
   }
@@ -188,7 +190,8 @@ export class Gateway {
       case 'lost':
         return custody.lost(serial);
       case 'move':
-        return requests.move(serial, this.#nameOf(ask.group), 'initiator');
+        // A gateway that ends takes nothing.
+        return !this.#isEnding && requests.move(serial, this.#nameOf(ask.group), 'initiator');
       case 'relay':
         return requests.relay(serial, ask.command);
       case 'reservations':

@@ -155,7 +155,7 @@ describe('a gateway', () => {
     expect([here, b, c].map(statesAt)).toEqual([all(2, 0, 2), all(2, 0, 2), all(2, 0, 2)]);
   });
 
-  it('ends when another one serves what it served, so that its initiators find that one serving', async () => {
+  it('ends a while after another one serves what it served, so that its initiators have seen that, and takes nothing back', async () => {
     const { cluster, here } = await serving();
     const there = await cluster.gateway('b');
     await cluster.pass(1_000);
@@ -169,6 +169,9 @@ describe('a gateway', () => {
     open({ opened: true, clean: true });
     await cluster.pass(1_000);
     expect(there.gateway.units()).toMatchObject([{ here: 'active', owner: 'b' }]);
+    const asked = here.gateway.answer(disk, { asks: 'move', group: here.gateway.number });
+    expect([await cluster.outcome(asked), isEnded]).toEqual([false, false]);
+    await cluster.pass(4_000);
     expect(isEnded).toBe(true);
   });
 });
