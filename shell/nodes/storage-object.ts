@@ -168,7 +168,8 @@ export const storageObject: NodeType<StorageObject> = {
             work_progress: Number(work.progress.toFixed(4)),
           }),
           ...(loss && { writes_lost: describeLoss(loss) }),
-          ...(space && { space_allocated: space.allocated, space_available: space.available }),
+          ...(space && { space_allocated: space.allocated }),
+          ...(space?.available !== undefined && { space_available: space.available }),
           client: root.clientOf(object)?.client,
         };
       },

@@ -26,8 +26,10 @@ export interface Volume {
   readonly rotational: boolean;
   /** The longest `write` that happens as a whole or not at all, in every failure. Absent: none does for certain. */
   readonly atomicWriteBytesMax?: number;
-  /** The space that the volume takes and could take now. Absent: the medium cannot tell, or needs no space. */
+  /** The space that the volume takes and could take now, as it is written to. Absent: the medium cannot tell, or needs no space. */
   space?(): Promise<Space>;
+  /** Present where the medium has had all of its space from the start, as a disk has, and needs no more. */
+  readonly fullyProvisioned?: true;
 
   /**
    * Fills `into` from `position` when that needs no waiting (memory, page cache) and returns true. False: the caller uses `read`, which
@@ -177,8 +179,8 @@ export const unclaimed: Claim = { earlier: [], keep: async () => {} };
 export interface Space {
   /** The space that the volume takes of its medium. */
   readonly allocated: number;
-  /** The space that is left of the medium, for this volume and all others on it. */
-  readonly available: number;
+  /** The space that is left of the medium, for this volume and all others on it. Absent: there is none to be left, or the medium does not say it. */
+  readonly available?: number;
 }
 
 /** A system error with its place: nothing was wrong before this byte. */

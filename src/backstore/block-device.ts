@@ -1,21 +1,20 @@
 /** Block devices: their facts in sysfs (mac-disk.ts for macOS), their users, and opening one as a volume. */
 
-import { closeSync, constants, openSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import { canPunchHoles, punchHole } from '../system/allocation.ts';
 import { canControlBlockDevices, discardBlocks, zeroBlocks } from '../system/block-ioctl.ts';
 import { fileOf } from '../system/descriptor.ts';
 import { processesWithOpen } from '../system/process.ts';
+import { deviceFolder, deviceFact as read, sectorBytes } from '../system/sysfs.ts';
 import type { VolumeConfig } from './backstore.ts';
+import { spaceOfDevice } from './device-space.ts';
 import { DirectFile } from './direct-file.ts';
 import type { BlockDevice } from './disk.ts';
 import { writeZeros } from './file-transfer.ts';
 import { FileVolume, type Medium } from './file-volume.ts';
 import { macDisk, usersOfMacDisk } from './mac-disk.ts';
-
-/** The unit of sizes in sysfs, whatever the device's block size. */
-const sectorBytes = 512;
 
 const isMac = process.platform === 'darwin';
 
@@ -35,15 +34,8 @@ export const blockDeviceBytes = (path: string): number | undefined => blockDevic
 
 /** The block device with this device number, as stat(2) gives it. */
 export function blockDeviceNumbered(number: number): BlockDevice | undefined {
-  // makedev(3): 12 bits of the major and 8 of the minor number, then the rest of the minor number.
-  const major = Math.floor(number / 256) % 4096;
-  const minor = (number % 256) + Math.floor(number / 2 ** 20) * 256;
-  let folder: string;
-  try {
-    folder = realpathSync(`/sys/dev/block/${major}:${minor}`);
-  } catch {
-    return undefined;
-  }
+  const folder = deviceFolder(number);
+  if (folder === undefined) return undefined;
   const partition = read(folder, 'partition') !== undefined;
   const disk = partition ? dirname(folder) : folder;
   const fact = (name: string) => Number(read(disk, `queue/${name}`) ?? 0);
@@ -64,14 +56,6 @@ export function blockDeviceNumbered(number: number): BlockDevice | undefined {
     discardAlignment: Number(read(folder, 'discard_alignment') ?? 0),
     zeroBytesMax: fact('write_zeroes_max_bytes'),
   };
-}
-
-function read(folder: string, name: string): string | undefined {
-  try {
-    return readFileSync(`${folder}/${name}`, 'latin1').trim();
-  } catch {
-    return undefined;
-  }
 }
 
 /**
@@ -99,12 +83,19 @@ export function openBlockVolume(path: string, readOnly: boolean, isDirect: boole
       readOnly,
       discardGranularity: device.discardGranularity,
       rotational: device.rotational,
+      ...(!isMac && spaceOf(device)),
       ...(readOnly ? {} : provisioning(fd, device)),
     });
   } catch (error) {
     for (const one of [fd, ...(direct?.descriptors ?? [])]) closeSync(one);
     throw error;
   }
+}
+
+function spaceOf({ folder }: BlockDevice): Pick<Medium, 'space' | 'fullyProvisioned'> {
+  const space = spaceOfDevice(folder);
+  if (space === 'unknown') return {};
+  return space === 'whole' ? { fullyProvisioned: true } : { space };
 }
 
 /** The size of a device that was resized. @param asked the size that the operator expects @throws OperatorError when the device has another */

@@ -49,6 +49,7 @@ export interface Medium
   zero?(position: number, length: number, mayDiscard: boolean): Promise<boolean>;
   extentAt?(position: number, limit: number): Promise<{ allocated: boolean; end: number }>;
   space?(): Promise<Space>;
+  readonly fullyProvisioned?: true;
   /** Snapshots of the medium. @param size bytes that the volume has now */
   snapshots?(size: () => number): Snapshots | undefined;
 }
@@ -73,6 +74,7 @@ export class FileVolume implements Volume {
   readonly writeZeroes?: (position: number, length: number, mayDiscard: boolean) => Promise<void>;
   readonly extentAt?: (position: number, limit: number) => Promise<{ allocated: boolean; end: number }>;
   readonly space?: () => Promise<Space>;
+  readonly fullyProvisioned?: true;
   readonly snapshots?: Snapshots;
   /** A file in memory has no cache to flush: as long as the file is whole, its data is as stable as it gets. */
   readonly isFlushed?: () => boolean;
@@ -141,6 +143,7 @@ export class FileVolume implements Volume {
     if (extentAt)
       this.extentAt = (position, limit) =>
         this.#run('lseek', position, limit - position, () => extentAt(position, limit));
+    if (medium.fullyProvisioned) this.fullyProvisioned = true;
     if (space) this.space = () => this.#run('statfs', 0, 0, space);
     const snapshots = medium.snapshots?.(() => this.size);
     if (snapshots) this.snapshots = during(snapshots, (work) => this.#run('ioctl', 0, 0, work));

@@ -40,6 +40,7 @@ class RecordedVolume implements Volume {
   readonly discardLeavesAnything?: true;
   readonly atomicWriteBytesMax?: number;
   readonly space?: () => Promise<Space>;
+  readonly fullyProvisioned?: true;
   readonly readNow?: (into: Uint8Array, position: number) => boolean;
   readonly lend?: (position: number, length: number, to: IoVector, filled?: boolean) => boolean;
   readonly straight?: (position: number, length: number) => Straight | undefined;
@@ -70,6 +71,7 @@ class RecordedVolume implements Volume {
     this.rotational = inner.rotational;
     if (inner.discardLeavesAnything) this.discardLeavesAnything = true;
     if (inner.atomicWriteBytesMax !== undefined) this.atomicWriteBytesMax = inner.atomicWriteBytesMax;
+    if (inner.fullyProvisioned) this.fullyProvisioned = true;
     if (inner.space) this.space = inner.space.bind(inner);
     if (inner.readNow) this.readNow = inner.readNow.bind(inner);
     if (inner.straight) this.straight = inner.straight.bind(inner);

@@ -47,7 +47,13 @@ const checks: readonly DoctorCheck[] = [
     look: ({ root }, machine) => [...root.tree.allStorageObjects()].flatMap((one) => lostAtBoot(one, machine)),
   },
   { name: 'exported twice', look: ({ root }) => exportedTwice([...root.tree.allStorageObjects()]) },
-  { name: 'space', look: ({ root }) => spaceFindings([...root.tree.allStorageObjects()]) },
+  {
+    name: 'space',
+    look: async ({ root }) => [
+      ...(await spaceFindings([...root.tree.allStorageObjects()])),
+      ...(await deviceFindings(root)),
+    ],
+  },
   {
     name: 'mounts',
     look: ({ root }, machine) => [...root.tree.allStorageObjects()].flatMap((one) => lateMounts(one, machine)),
@@ -195,6 +201,17 @@ async function spaceFindings(objects: readonly StorageObject[]): Promise<Found[]
     }),
   );
   return found.flat();
+}
+
+/** Findings about devices that may ask for more than is left beneath them: thin volumes, loop devices. What others on a pool ask for, the pool knows. */
+async function deviceFindings(root: Host['root']): Promise<Found[]> {
+  return (await root.spaces()).flatMap(({ path, allocated, available }) => {
+    const object = root.tree.storageObject(path);
+    if (object?.backstore.device === undefined || available === undefined) return [];
+    const wanted = Math.max(0, object.blocks * object.blockSize - allocated);
+    const says = `${path} may ask for ${printSize(wanted)}, and what ${mediumOf(object)} is on has ${printSize(available)} left: writes will fail`;
+    return wanted > available ? [problem(says, `lsblk -s ${mediumOf(object)}`)] : [];
+  });
 }
 
 function lateMounts(object: StorageObject, machine: Machine): Found[] {

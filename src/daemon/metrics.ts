@@ -133,12 +133,16 @@ const ofStorageObjects = (
   samples: ({ storageObjects }) => storageObjects.map((one) => [{ storage_object: one.path }, value(one)] as const),
 });
 
-const ofSpace = (name: string, help: string, value: (one: Scene['spaces'][number]) => number): Family => ({
+const ofSpace = (name: string, help: string, value: (one: Scene['spaces'][number]) => number | undefined): Family => ({
   name: `tcli_storage_object_${name}_bytes`,
   type: 'gauge',
   help,
   labels: ['storage_object'],
-  samples: ({ spaces }) => spaces.map((one) => [{ storage_object: one.path }, value(one)] as const),
+  samples: ({ spaces }) =>
+    spaces.flatMap((one) => {
+      const bytes = value(one);
+      return bytes === undefined ? [] : [[{ storage_object: one.path }, bytes] as const];
+    }),
 });
 
 /** Every metric, one row each. */

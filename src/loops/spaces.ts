@@ -1,6 +1,6 @@
 /** The space that storage objects take of their media and the space that is left, for observers. */
 
-import type { Space } from '../backstore/backstore.ts';
+import type { Space, Volume } from '../backstore/backstore.ts';
 import { within } from '../backstore/patience.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
@@ -18,19 +18,24 @@ const asked = new WeakMap<StorageObject, Promise<SpaceState | undefined>>();
 
 function ask(one: StorageObject): Promise<SpaceState | undefined> {
   const { path, volume } = one;
-  const found = volume?.space?.().then(
-    ({ allocated, available }) => ({ path, allocated, available }),
-    () => undefined,
-  );
-  const asking = Promise.resolve(found).finally(() => asked.delete(one));
+  const asking = spaceOf(volume)
+    .then(
+      (space) => space && { path, ...space },
+      () => undefined,
+    )
+    .finally(() => asked.delete(one));
   asked.set(one, asking);
   return asking;
+}
+
+async function spaceOf(volume: Volume | undefined): Promise<Space | undefined> {
+  return volume?.fullyProvisioned ? { allocated: volume.size } : volume?.space?.();
 }
 
 /** The space of each storage object whose medium can say it, and does so in time. @param isWanted by path */
 export async function spacesOf(tree: Tree, isWanted: (path: string) => boolean): Promise<SpaceState[]> {
   const answers: SpaceState[] = [];
-  const open = [...tree.allStorageObjects()].filter(({ path, volume }) => volume?.space && isWanted(path));
+  const open = [...tree.allStorageObjects()].filter(({ path }) => isWanted(path));
   const told = open.map(async (one) => {
     const space = await (asked.get(one) ?? ask(one));
     if (space) answers.push(space);

@@ -21,7 +21,8 @@ interface LogPage {
   readonly parameters: (lu: StorageObject) => LogParameters | Promise<LogParameters>;
 }
 
-type LogParameters = readonly (readonly [code: number, value: Uint8Array])[];
+type LogParameter = readonly [code: number, value: Uint8Array];
+type LogParameters = readonly LogParameter[];
 
 /** SPC-4 7.3.2: log parameters follow. */
 const pageHeader = record(4, {
@@ -77,15 +78,12 @@ export const logPages: readonly LogPage[] = [
     offered: offersThresholds,
     parameters: async (lu) => {
       const { allocated, available } = await mediumOf(lu).space!();
-      return [
-        // Available LBA Mapping Resource Count; whoever else writes to the same medium takes of it.
-        [
-          0x0001,
-          encode(resource, { count: saturated(Math.floor(available / thresholdSetBytes)), scope: scope.shared }),
-        ],
-        // Used LBA Mapping Resource Count.
-        [0x0002, encode(resource, { count: saturated(Math.ceil(allocated / thresholdSetBytes)), scope: scope.own })],
-      ];
+      const count = (bytes: number, round: (sets: number) => number) => saturated(round(bytes / thresholdSetBytes));
+      // Used LBA Mapping Resource Count.
+      const used: LogParameter = [0x0002, encode(resource, { count: count(allocated, Math.ceil), scope: scope.own })];
+      if (available === undefined) return [used];
+      // Available LBA Mapping Resource Count; whoever else writes to the same medium takes of it.
+      return [[0x0001, encode(resource, { count: count(available, Math.floor), scope: scope.shared })], used];
     },
   },
   {

@@ -45,7 +45,8 @@ interface Threshold {
   readonly fields: ReturnType<typeof descriptorAt>;
   readonly resource: number;
   readonly arming: keyof typeof arming;
-  of(space: Space): number;
+  /** Undefined where the medium does not say it. */
+  of(space: Space): number | undefined;
   readonly reached: Sense;
 }
 
@@ -172,6 +173,7 @@ class Watched {
   /** Whether the threshold is to be reported now (SBC-5 4.7.3.7.4, 4.7.3.7.5). @param now milliseconds */
   fires(space: Space, now: number): boolean {
     const value = this.threshold.of(space);
+    if (value === undefined) return false;
     const above = value > this.#maximum;
     const below = value < this.#minimum;
     const [reached, rearmed] = this.threshold.arming === 'increasing' ? [above, below] : [below, above];

@@ -11,13 +11,17 @@ import {
   mkdirSync,
   openSync,
   readSync,
+  renameSync,
+  rmSync,
   statSync,
   truncateSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { block } from '../../src/backstore/block.ts';
+import { spaceOfDevice } from '../../src/backstore/device-space.ts';
 import { fileio } from '../../src/backstore/fileio.ts';
 import { discardBlocks, zeroBlocks } from '../../src/system/block-ioctl.ts';
 import { needs } from '../support/needs.ts';
@@ -53,6 +57,31 @@ test.each([
   [makeFile(join(folder, 'file'), 512), `Device ${join(folder, 'file')} is not a TYPE_DISK block device`],
 ])('create is refused: %s', async (dev, line) => {
   await expect(settle({ dev })).rejects.toMatchObject({ name: 'OperatorError', message: line });
+});
+
+const mebibyte = 2 ** 20;
+
+/** A device as sysfs would show it. */
+function shown(name: string, facts: Readonly<Record<string, string>>): string {
+  for (const [path, value] of Object.entries(facts)) {
+    mkdirSync(join(folder, name, dirname(path)), { recursive: true });
+    writeFileSync(join(folder, name, path), `${value}\n`);
+  }
+  return join(folder, name);
+}
+
+test('a disk has all of its bytes from the start, unless it calls itself thin; an NVMe namespace says what is in use of it, and a partition takes no more than its size', async () => {
+  expect(spaceOfDevice(shown('sda', { size: '2048', 'device/model': 'a disk' }))).toBe('whole');
+  const thin = { 'device/scsi_disk/2:0:0:1/thin_provisioning': '1' };
+  expect(spaceOfDevice(shown('sdb', { size: '2048', ...thin }))).toBe('unknown');
+  expect(spaceOfDevice(shown('zd0', { size: '2048' }))).toBe('unknown');
+  const namespace = { size: '4096', nuse: '256', 'queue/logical_block_size': '4096', 'device/model': 'a controller' };
+  const said = async (path: string) => {
+    const space = spaceOfDevice(path);
+    return typeof space === 'function' && (await space());
+  };
+  expect(await said(shown('nvme0n1', namespace))).toEqual({ allocated: mebibyte });
+  expect(await said(shown('nvme0n1/nvme0n1p1', { partition: '1', size: '1024' }))).toEqual({ allocated: mebibyte / 2 });
 });
 
 describe('on loop devices', needs('loop devices'), () => {
@@ -165,6 +194,27 @@ describe('on loop devices', needs('loop devices'), () => {
       });
       await volume.resize?.(resized.size);
       await volume.write(new Uint8Array(4096).fill(1), 126_976, true);
+      await volume.close();
+    } finally {
+      detachLoopDevice(dev);
+    }
+  });
+
+  test('a loop device takes what its file takes, as long as the file is found', async () => {
+    const file = makeFile(join(folder, 'space.img'), 8 * mebibyte);
+    const dev = attachLoopDevice(file);
+    try {
+      const volume = await block.open((await settle({ dev })).config);
+      const taken = async () => (await volume.space?.())?.allocated;
+      expect(await taken()).toBe(0);
+      await volume.write(new Uint8Array(2 * mebibyte).fill(1), 4 * mebibyte, true);
+      expect(await taken()).toBe(statSync(file).blocks * 512);
+      expect((await volume.space?.())?.available).toBeGreaterThan(0);
+      renameSync(file, `${file}.moved`);
+      expect(await taken()).toBe(2 * mebibyte);
+      rmSync(`${file}.moved`);
+      makeFile(`${file}.moved (deleted)`, mebibyte);
+      await expect(taken()).rejects.toThrow('means something else');
       await volume.close();
     } finally {
       detachLoopDevice(dev);

@@ -69,6 +69,9 @@ test('SBC-3 6.4.4 Logical Block Provisioning: what is left for all, and what is 
     '8c000018' + '000103080000000302000000' + '000203080000000201000000',
   );
   expect((await thin.a.send([0x12, 1, 0xb2, 0, 255])).data[4]).toBe(12);
+  // The medium does not say what is left.
+  const used = fresh({ space: async () => ({ allocated: 3 * 2 ** 20 }) }, { emulate_tpu: 1 });
+  expect((await used.a.send(cumulative(0x0c))).data.toString('hex')).toBe('8c00000c' + '000203080000000201000000');
   expect((await fresh(mebibytes(7, 3)).a.send(cumulative(0x0c))).sense).toBe('5/24/00');
   expect((await fresh({}, { emulate_tpu: 1 }).a.send(cumulative(0x0c))).sense).toBe('5/24/00');
 });
