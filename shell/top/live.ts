@@ -38,7 +38,7 @@ export async function liveTop(
       rows: tty.rows,
       hasColor: view.color,
     });
-    view.show({ line: null, page: { rows: lines, status, typing } });
+    view.showPage({ rows: lines, status, typing });
   };
   let watching: Watching;
   try {

@@ -4,14 +4,11 @@ import { Box, Text, useCursor, useWindowSize } from 'ink';
 import { printableLine } from '../../src/client.ts';
 import { cell, width } from './graphemes.ts';
 import { layOut, type PromptLine } from './layout.ts';
-import type { Line } from './line-editor.ts';
 import { type List, visible } from './list.ts';
 
 /** One picture. `line` is null while a command runs; `tail` is its output after its last newline. */
 export interface Frame {
   readonly line: PromptLine | null;
-  /** A page of the output, and a line about it; or the pattern that is being typed there, behind a slash. */
-  readonly page?: { readonly rows: readonly string[]; readonly status: string; readonly typing?: Line | null };
   readonly list?: List | undefined;
   /** One line below the prompt: a note on the typed line. */
   readonly note?: string | undefined;
@@ -25,25 +22,6 @@ const LABEL_SHARE = 0.6;
 export function Screen({ frame }: { frame: Frame }) {
   const { columns, rows } = useWindowSize();
   const { setCursorPosition } = useCursor();
-  if (frame.page) {
-    const { rows: shown, status, typing } = frame.page;
-    setCursorPosition(typing ? { x: 1 + width(typing.text.slice(0, typing.cursor)), y: shown.length } : undefined);
-    return (
-      <Box flexDirection="column">
-        {[...shown, ...(typing ? [`/${typing.text}`] : [])].map((row, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: rows have no identity but their place
-          <Text key={index} wrap="truncate-end">
-            {row || ' '}
-          </Text>
-        ))}
-        {!typing && (
-          <Text inverse wrap="truncate-end">
-            {status}
-          </Text>
-        )}
-      </Box>
-    );
-  }
   if (!frame.line) {
     setCursorPosition(undefined);
     return frame.tail ? <Text wrap="truncate-end">{frame.tail}</Text> : null;

@@ -31,8 +31,12 @@ export function clipText(text: string, columns: number): string {
   return text;
 }
 
+/** `text`, cut with an ellipsis where it takes more than `columns`. */
+export const fitting = (text: string, columns: number): string =>
+  width(text) <= columns ? text : `${clipText(text, columns - 1)}…`;
+
 /** `text` in exactly `columns` columns: filled with blanks, or cut with an ellipsis. */
 export function cell(text: string, columns: number): string {
-  const shown = width(text) <= columns ? text : `${clipText(text, columns - 1)}…`;
+  const shown = fitting(text, columns);
   return shown + ' '.repeat(Math.max(0, columns - width(shown)));
 }

@@ -180,7 +180,7 @@ class Pager {
     this.#seen = Math.max(this.#seen, top + this.#pages().height);
     const status = placeOf(this.#page, this.#pages());
     const rows = shownRows(this.#page, this.#pages());
-    this.#shell.view.show({ line: null, page: { rows, status, typing } });
+    this.#shell.view.showPage({ rows, status, typing });
   }
 
   async #turn(): Promise<void> {

@@ -75,7 +75,8 @@ test('in the shell: rates move with an initiator, Enter shows its way, q leads b
   isOver = true;
   await load;
   terminal.type('q');
-  await terminal.until('\n/> ▏');
+  await terminal.until(/^\/> ▏$/m);
+  expect(terminal.all()).toContain('/> top every=0.2 sort=name\n');
 });
 
 test('without a terminal: lines as often as asked, and objects with --json; nothing where nothing is served', async () => {
