@@ -5,7 +5,7 @@ import { labelsOf, printLabels, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import { portalWords } from '../tgt/portal-requests.ts';
-import { makeUnit, unitsOn } from '../tgt/unit-making.ts';
+import { makeUnit, mediumOf, UnitsThere } from '../tgt/unit-making.ts';
 import type { Imported, ImportedTarget, ImportedUnit, LeftOut } from './imported.ts';
 
 const fabric = '/iscsi';
@@ -34,6 +34,7 @@ class Planning {
   readonly operations: Operation[] = [];
   readonly left: LeftOut[] = [];
   readonly #tree: Tree;
+  readonly #there: UnitsThere;
   /** The accounts that the operations so far have made, or found. */
   readonly #accounts: Map<string, string>;
   /** Storage objects by their file or device, as they are made. */
@@ -44,6 +45,7 @@ class Planning {
 
   constructor(tree: Tree) {
     this.#tree = tree;
+    this.#there = new UnitsThere(tree);
     this.#numbers = new Set(Array.from(tree.tpgs(), (tpg) => Number(labelsOf(tpg).get('tid') ?? 0)));
     this.#accounts = new Map(tree.fabric('iscsi').accounts);
   }
@@ -78,7 +80,9 @@ class Planning {
       params: { group: 'auth', name, value },
     });
     const known = accounts.filter((account) => this.#account(account, target));
-    const units = target.units.flatMap((unit) => this.#unit(unit, target));
+    const lowest = new Map<string | undefined, number>();
+    for (const { lun, store } of target.units) lowest.set(store.path, Math.min(lun, lowest.get(store.path) ?? lun));
+    const units = target.units.flatMap((unit) => this.#unit(unit, target, lowest));
     this.operations.push(
       { path: fabric, verb: 'create', params: { wwn } },
       { path: `${fabric}/${wwn}`, verb: 'create', params: { tag: 1 } },
@@ -121,19 +125,22 @@ class Planning {
     return true;
   }
 
-  #unit(unit: ImportedUnit, { tid, units }: ImportedTarget): { lun: number; path: string }[] {
+  /** @param lowest the lowest LUN of the target by the path of its medium */
+  #unit(
+    unit: ImportedUnit,
+    { tid }: ImportedTarget,
+    lowest: ReadonlyMap<string | undefined, number>,
+  ): { lun: number; path: string }[] {
     const { lun, store, attributes } = unit;
-    const medium = store.found
-      ? `${store.found.dev} ${store.found.ino} ${store.found.rdev}`
-      : `${unit.file} ${unit.line}`;
-    const isTwice = units.some((one) => one !== unit && one.lun < lun && one.store.path === store.path && store.found);
+    const medium = store.found ? mediumOf(store.found) : `${unit.file} ${unit.line}`;
+    const isTwice = store.found && lun > (lowest.get(store.path) ?? lun);
     if (isTwice) {
       this.left.push({ ...unit, what: `LUN ${lun}: ${store.path} is another LUN of this target already` });
       return [];
     }
-    const shared = this.#units.get(medium) ?? unitsOn(this.#tree, store)[0]?.path;
+    const shared = this.#units.get(medium) ?? this.#there.on(store)[0]?.path;
     if (shared) return [{ lun, path: shared }];
-    const made = makeUnit(this.#tree, store, tid ?? this.#units.size + 1, lun, tid !== undefined);
+    const made = makeUnit(this.#there, store, tid ?? this.#units.size + 1, lun, tid !== undefined);
     this.operations.push(
       ...made.operations,
       ...Object.entries(attributes).map(([name, value]) => setAttribute(made.path, name, value)),

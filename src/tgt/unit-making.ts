@@ -51,33 +51,52 @@ export function storeOf(words: UnitWords): BackingStore {
   return { ...common, kind: found.isBlockDevice() ? 'block' : 'fileio', found };
 }
 
-/** Units that have the same file or device as their medium. */
-export const unitsOn = (tree: Tree, { found }: BackingStore): StorageObject[] =>
-  found ? [...tree.allStorageObjects()].filter(({ config }) => isSameMedium(String(config['dev'] ?? ''), found)) : [];
+/** The storage objects of a tree by name and by medium. Each file is looked at once, whatever number of stores is compared. */
+export class UnitsThere {
+  readonly names = new Set<string>();
+  readonly #byMedium = new Map<string, StorageObject[]>();
 
-function isSameMedium(path: string, found: Stats): boolean {
-  const other = statOf(path);
-  if (!other) return false;
-  return found.isBlockDevice() ? other.rdev === found.rdev : other.ino === found.ino && other.dev === found.dev;
+  constructor(tree: Tree) {
+    for (const one of tree.allStorageObjects()) {
+      this.names.add(one.name);
+      const found = statOf(String(one.config['dev'] ?? ''));
+      if (!found) continue;
+      const medium = mediumOf(found);
+      const same = this.#byMedium.get(medium);
+      if (same) same.push(one);
+      else this.#byMedium.set(medium, [one]);
+    }
+  }
+
+  /** Units that have the same file or device as their medium. */
+  on({ found }: BackingStore): readonly StorageObject[] {
+    return (found && this.#byMedium.get(mediumOf(found))) ?? [];
+  }
 }
 
+/** The identity of a file or device, by whatever path it is named. */
+export const mediumOf = (found: Stats): string =>
+  found.isBlockDevice() ? `block ${found.rdev}` : `${found.dev} ${found.ino}`;
+
 /** A unit of another target on the same medium: here a medium is one unit, behind any number of targets. */
-export const sharedUnit = (tree: Tree, store: BackingStore, tpg: Tpg): StorageObject | undefined =>
-  unitsOn(tree, store).find(
-    (unit) =>
-      isOfTgt(unit) &&
-      unit.missing === undefined &&
-      unit.blockSize === store.blockSize &&
-      ![...tpg.luns.values()].some(({ storageObject }) => storageObject === unit),
-  );
+export const sharedUnit = (there: UnitsThere, store: BackingStore, tpg: Tpg): StorageObject | undefined =>
+  there
+    .on(store)
+    .find(
+      (unit) =>
+        isOfTgt(unit) &&
+        unit.missing === undefined &&
+        unit.blockSize === store.blockSize &&
+        ![...tpg.luns.values()].some(({ storageObject }) => storageObject === unit),
+    );
 
 /**
  * The operations that make the storage object, and its path.
  * @param isTgt the object has the identity that tgtd gives a unit of that target and LUN; otherwise one of our own
  */
-export function makeUnit(tree: Tree, store: BackingStore, tid: number, lun: number, isTgt = true) {
-  const name = freeName(tree, `${isTgt ? 'tgt' : 'disk'}${tid}-lun${lun}`);
-  const { path, operation } = creation(tree, store, name);
+export function makeUnit(there: UnitsThere, store: BackingStore, tid: number, lun: number, isTgt = true) {
+  const name = freeName(there, `${isTgt ? 'tgt' : 'disk'}${tid}-lun${lun}`);
+  const { path, operation } = creation(there, store, name);
   const identity = isTgt && store.type !== 'pt' ? textIdentityOf(tid, lun) : {};
   const attributes: Record<string, string | number> = {
     ...(isTgt ? attributesOfNew(store) : sizesOf(store)),
@@ -93,31 +112,30 @@ export function makeUnit(tree: Tree, store: BackingStore, tid: number, lun: numb
 const sizesOf = ({ blockSize }: BackingStore): Record<string, number> =>
   blockSize === 512 ? {} : { block_size: blockSize };
 
-function freeName(tree: Tree, wanted: string): string {
-  const taken = new Set(Array.from(tree.allStorageObjects(), ({ name }) => name));
+function freeName({ names }: UnitsThere, wanted: string): string {
   let name = wanted;
-  for (let more = 2; taken.has(name); more += 1) name = `${wanted}-${more}`;
+  for (let more = 2; names.has(name); more += 1) name = `${wanted}-${more}`;
   return name;
 }
 
 /** The operation that makes a storage object of this name. */
-export function creation(tree: Tree, store: BackingStore, name: string): { path: string; operation: Operation } {
+export function creation(there: UnitsThere, store: BackingStore, name: string): { path: string; operation: Operation } {
   const create = (params: ParameterValues): Operation => ({
     path: `/backstores/${store.kind}`,
     verb: 'create',
     params: { name, ...params },
   });
-  return { path: `/backstores/${store.kind}/${name}`, operation: create(paramsOf(tree, store)) };
+  return { path: `/backstores/${store.kind}/${name}`, operation: create(paramsOf(there, store)) };
 }
 
-function paramsOf(tree: Tree, store: BackingStore): ParameterValues {
+function paramsOf(there: UnitsThere, store: BackingStore): ParameterValues {
   const { kind, path = '', flags, found } = store;
   if (kind === 'ramdisk') return { size: store.path === undefined ? '4K' : nullBytes, nullio: true };
   const dev = resolve(path);
   if (kind !== 'fileio') return { dev };
   const write_back = !flags.split(':').includes('sync');
   // The medium is in use by another LUN of the target, and tgt would serve it twice. The new unit waits until it is free.
-  const waits = unitsOn(tree, store).length > 0;
+  const waits = there.on(store).length > 0;
   if (waits) return { settled: { config: { dev, size: found?.size ?? 0, write_back, aio: false }, attributes: {} } };
   return { file_or_dev: dev, write_back };
 }

@@ -6,7 +6,7 @@ import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { Refusal } from './protocol.ts';
-import { attributesOfNew, creation, storeOf } from './unit-making.ts';
+import { attributesOfNew, creation, storeOf, UnitsThere } from './unit-making.ts';
 import { isOfTgt } from './view.ts';
 
 /** The changes that a list of parameters makes. */
@@ -111,7 +111,7 @@ export function replaceMedium(
     flags: labels.get('bsoflags') ?? '',
   } as const;
   const store = storeOf({ ...words, blockSize: unit.blockSize });
-  const { operation, path: next } = creation(tree, store, unit.name);
+  const { operation, path: next } = creation(new UnitsThere(tree), store, unit.name);
   if (next !== unit.path && !path) throw new Refusal('unsupported', 'a medium is taken out by online=0');
   // A unit that others made does not become tgt's: it does not go with its last LUN.
   const made = isOfTgt(unit) ? String(attributesOfNew(store)['labels'] ?? '') : labels;

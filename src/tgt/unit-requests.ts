@@ -8,7 +8,7 @@ import { areBusy, changeTree, type Desk, sessionsOf, stateOf } from './change.ts
 import { deviceTypes, Refusal, type Request } from './protocol.ts';
 import { statisticsOf } from './statistics.ts';
 import { wordOf } from './target-requests.ts';
-import { makeUnit, sharedUnit, storeOf } from './unit-making.ts';
+import { makeUnit, sharedUnit, storeOf, UnitsThere } from './unit-making.ts';
 import { attributesOf, replaceMedium } from './unit-parameters.ts';
 import { isEmpty, isOfTgt } from './view.ts';
 
@@ -29,9 +29,9 @@ export const unitRequests: Readonly<Record<string, (desk: Desk, request: Request
       flags: wordOf(text, 'bsoflags') ?? '',
       blockSize: Number(wordOf(text, 'blocksize') ?? 0),
     });
-    const { tree } = desk.host.root;
-    const shared = sharedUnit(tree, store, tpg);
-    const made = shared ? { operations: [], path: shared.path } : makeUnit(tree, store, tid, lun);
+    const there = new UnitsThere(desk.host.root.tree);
+    const shared = sharedUnit(there, store, tpg);
+    const made = shared ? { operations: [], path: shared.path } : makeUnit(there, store, tid, lun);
     const create = { path: `${tpg.path}/luns`, verb: 'create', params: { storage_object: made.path, lun } };
     await changeTree(desk, [...made.operations, create]);
     return undefined;

@@ -1,9 +1,10 @@
 // Configurations of IET, gotgt and ctld, and what holds for every import and export. tgt's: targets-conf.test.ts.
 
-import { writeFileSync } from 'node:fs';
+import fs, { writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { OperatorError } from '../../src/errors.ts';
 import { importKinds, planImport } from '../../src/import/index.ts';
 import { dumpTree } from '../../src/index.ts';
@@ -206,6 +207,33 @@ test('dry_run changes nothing; the same file again changes nothing; undo takes a
   expect(JSON.stringify(dumpTree(tree()))).toBe(after);
   await on.run('/ undo');
   expect(JSON.stringify(dumpTree(tree()))).toBe(before);
+});
+
+test('twice as many units are twice as many looks at files, not four times as many', async () => {
+  const configuration = (wwn: string, units: number) => {
+    const paths = Array.from({ length: units }, (_, at) => join(on.directory, `${wwn.slice(-1)}${at}`));
+    for (const path of paths) writeFileSync(path, 'x'.repeat(4096));
+    return `<target ${wwn}>\n${paths.map((path) => `backing-store ${path}\n`).join('')}</target>\n`;
+  };
+  await imported(configuration(`${iqn}a`, 16));
+  const looks = async (wwn: string, units: number) => {
+    const path = join(on.directory, 'config');
+    writeFileSync(path, configuration(wwn, units));
+    const looked = vi.spyOn(fs, 'statSync');
+    syncBuiltinESMExports();
+    try {
+      const { operations } = await planImport(tree(), path);
+      expect(operations.filter(({ path }) => path === '/backstores/fileio')).toHaveLength(units);
+      return looked.mock.calls.length;
+    } finally {
+      looked.mockRestore();
+      syncBuiltinESMExports();
+    }
+  };
+  const [few, many] = [await looks(`${iqn}b`, 8), await looks(`${iqn}c`, 16)];
+  // The units of the tree are looked at once in all, and not once for each unit of the file.
+  expect(few).toBeLessThan(16 * 8);
+  expect(many - few).toBe(few - 16);
 });
 
 test('an imported configuration is exported as a targets.conf, from which the same is imported again', async () => {
