@@ -136,8 +136,8 @@ const jumped = (role: Role, seconds: number): Mishap => ({
 export const shortFaults: readonly Mishap[] = [
   moved,
   killed('the owner', 2_000),
-  etcdLeaderKilled,
   paused('the owner', 10_000),
+  restarted,
 ];
 
 const kinds: readonly ((random: Random) => Mishap)[] = [
