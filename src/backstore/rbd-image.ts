@@ -252,12 +252,13 @@ export class RbdImage {
     ended(result);
   }
 
-  /** Closes the image. Resolves when librbd has closed it; no request is in flight then. */
+  /** Closes the image, once no request is in flight. Resolves when librbd has closed it. */
   async close(): Promise<void> {
+    // librbd frees an image some time before it is seen here to be closed: nobody may ask it for ended requests any more.
+    clearInterval(this.#sweeping);
+    this.#watched.close();
     await polled(this.#rbd, 'rbd_close', (completion) => this.#rbd.close.now(this.handle, completion)).finally(() => {
-      clearInterval(this.#sweeping);
       for (const completion of this.#untold) this.#rbd.release.now(completion);
-      this.#watched.close();
       closeForeign(this.#event);
       this.#memory.release();
     });

@@ -12,6 +12,7 @@ class Completions {
   readonly results = new Map<number, number | undefined>();
   /** Completions that librbd tells of at the next poll. */
   readonly told: number[] = [];
+  isFreed = false;
 
   readonly rbd = {
     completion: call((_callback: number, _argument: number, place: Uint32Array) => {
@@ -27,6 +28,7 @@ class Completions {
     isComplete: call((completion: number) => (this.results.get(completion) === undefined ? 0 : 1)),
     result: call((completion: number) => this.results.get(completion) ?? 0),
     poll: call((_image: number, places: Uint32Array) => {
+      if (this.isFreed) throw new Error('the image is freed');
       const told = this.told.splice(0);
       for (const [at, completion] of told.entries()) places.set([completion, 0], 2 * at);
       return told.length;
@@ -34,7 +36,10 @@ class Completions {
     open: call((_pool: number, _name: string, _place: number, _snapshot: number, completion: number) =>
       this.#done(completion),
     ),
-    close: call((_image: number, completion: number) => this.#done(completion)),
+    close: call((_image: number, completion: number) => {
+      this.isFreed = true;
+      return this.#done(completion);
+    }),
     write: call(() => 0),
     read: call(() => 0),
   };
@@ -83,5 +88,21 @@ it(
     await second;
     await image.close();
     expect(completions.results.size).toBe(0);
+  },
+);
+
+it(
+  'an image that librbd may have freed is asked for nothing: the look for ended requests ends when the image begins to close',
+  needs('koffi'),
+  async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const completions = new Completions();
+    const cluster = { rbd: completions.rbd, call: async () => 0 } as unknown as CephCluster;
+    const image = await RbdImage.open(cluster, 0, 'disk');
+    const closing = image.close();
+    expect(completions.isFreed).toBe(true);
+    vi.advanceTimersByTime(1000);
+    await closing;
   },
 );
