@@ -208,7 +208,12 @@ interface KindOfAttributes {
   readonly lio?: readonly string[];
   /** The values of an object that is read from a file without them, where those are not the record's defaults. */
   initial?(): Readonly<Record<string, number | string>>;
+  /** The values with which an object is made before its file says anything, where those are not the record's defaults. */
+  fresh?(): Readonly<Record<string, number | string>>;
 }
+
+/** How much of an object is written: all of it, or what differs from the object as it is when it has just been made. */
+export type SavedExtent = 'all' | 'changes';
 
 const defaults = new WeakMap<AttributeTable, Readonly<Record<string, number | string>>>();
 
@@ -220,6 +225,10 @@ function defaultsOf(table: AttributeTable): Readonly<Record<string, number | str
   defaults.set(table, made);
   return made;
 }
+
+/** The names of `Attributes.foreignNames`, by the table and by `KindOfAttributes.lio`: made once, as the defaults are. */
+const foreign = new WeakMap<AttributeTable, Map<readonly string[], readonly string[]>>();
+const everyName: readonly string[] = [];
 
 /**
  * The values of one object's attributes. `values` is a plain object, so that a hot path reads a property and no more.
@@ -246,18 +255,25 @@ export class Attributes<T extends AttributeTable> {
   }
 
   /** Name → value as it goes into saveconfig.json, in the table's order: LIO's, as far as they can be written. */
-  saved(): Record<string, number | string> {
+  saved(extent: SavedExtent = 'all'): Record<string, number | string> {
+    if (extent === 'changes') return this.#changes((name) => !this.#isForeign(name));
     return this.#pick(({ isForeign, isInitial, newer }) => !isForeign && !(newer && isInitial));
   }
 
   /** The attributes that LIO does not have, where they differ from the default. */
-  savedForeign(): Record<string, number | string> {
+  savedForeign(extent: SavedExtent = 'all'): Record<string, number | string> {
+    if (extent === 'changes') return this.#changes((name) => this.#isForeign(name));
     return this.#pick(({ isForeign, isInitial }) => isForeign && !isInitial);
   }
 
   /** The names of these attributes. */
-  get foreignNames(): string[] {
-    return Object.keys(this.table).filter((name) => this.#isForeign(name));
+  get foreignNames(): readonly string[] {
+    const { lio = everyName } = this.#kind;
+    const known = foreign.get(this.table)?.get(lio);
+    if (known) return known;
+    const names = Object.keys(this.table).filter((name) => this.#isForeign(name));
+    foreign.set(this.table, (foreign.get(this.table) ?? new Map()).set(lio, names));
+    return names;
   }
 
   #isForeign(name: string): boolean {
@@ -277,6 +293,18 @@ export class Attributes<T extends AttributeTable> {
       if (which({ isForeign: this.#isForeign(name), isInitial, newer })) picked[name] = value;
     }
     return picked;
+  }
+
+  #changes(which: (name: string) => boolean): Record<string, number | string> {
+    const values = this.values as Record<string, number | string>;
+    const fresh = this.#kind.fresh?.();
+    const usual = defaultsOf(this.table);
+    const changed: Record<string, number | string> = {};
+    for (const name in usual) {
+      const value = this.#refused.get(name) ?? values[name]!;
+      if (value !== (fresh?.[name] ?? usual[name]) && !this.table[name]?.readOnly && which(name)) changed[name] = value;
+    }
+    return changed;
   }
 
   /** The record of an attribute by a name from outside. */

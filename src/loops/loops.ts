@@ -6,7 +6,7 @@ import { OperatorError } from '../errors.ts';
 import { serviceOf } from '../fabric/index.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
-import { dumpTree } from '../saved/saveconfig.ts';
+import { dumpBriefly } from '../saved/saveconfig.ts';
 import { duplicateDescriptor } from '../system/descriptor.ts';
 import { type OwnFolder, ownFolder } from '../system/own-folder.ts';
 import type { Target } from '../target/target.ts';
@@ -337,7 +337,8 @@ export class Loops {
     const { gateway } = this.#tree.place;
     const gone = Array.from(this.#tree.allStorageObjects(), ({ path, contentsLost }) => [path, contentsLost] as const);
     const lost = Object.fromEntries(gone.flatMap(([path, why]) => (why === undefined ? [] : [[path, why]])));
-    return { configuration: dumpTree(this.#tree), lost, runDirectory: this.#runDirectory(), stateDirectory, gateway };
+    const configuration = dumpBriefly(this.#tree);
+    return { configuration, lost, runDirectory: this.#runDirectory(), stateDirectory, gateway };
   }
 
   #worker(at: number, entry: URL, options: LoopThreadOptions): Loop {

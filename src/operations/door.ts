@@ -2,8 +2,9 @@
 
 import { OperatorError } from '../errors.ts';
 import { isPrintable, printableLine } from '../printable.ts';
+import { onceFor } from './once-for.ts';
 import type { Apply, CarriedOut, Operation, OperationType, ParameterValues, Surroundings } from './operation.ts';
-import { type PlaceKind, placeOf } from './place.ts';
+import { type Place, type PlaceKind, placeOf } from './place.ts';
 import type { Tree } from './tree.ts';
 
 /** Carries out operations of the kinds in `types`. */
@@ -31,18 +32,26 @@ export class Door {
 
   /** Checks the operation and changes the tree. @throws OperatorError; the tree is then as it was */
   async carryOut(tree: Tree, operation: Operation, around: Surroundings): Promise<CarriedOut> {
-    const { type, place } = this.#find(tree, operation, around);
-    return type.apply(tree, place, operation.params, around);
+    return this.carryOutAt(placeOf(tree, operation.path), tree, operation, around);
   }
 
-  #find(tree: Tree, { path, verb, params }: Operation, { restoring, comingBack }: Surroundings) {
-    const place = placeOf(tree, path);
+  /** `carryOut` at the place that the path leads to, for callers that have it. */
+  async carryOutAt(place: Place, tree: Tree, operation: Operation, around: Surroundings): Promise<CarriedOut> {
+    return this.#typeAt(place, operation, around).apply(tree, place, operation.params, around);
+  }
+
+  #find(tree: Tree, operation: Operation, around: Surroundings) {
+    const place = placeOf(tree, operation.path);
+    return { place, type: this.#typeAt(place, operation, around) };
+  }
+
+  #typeAt(place: Place, { verb, params }: Operation, { restoring, comingBack }: Surroundings): OperationType {
     const type = this.#types.get(`${verb} ${place.kind}`);
     if (!type) throw new OperatorError(`Command not found ${verb}`);
     checkParams(type, params);
     // A name that is in the tree already is accepted when it comes back, printable or not: a disk is worth more than a name.
     if (!restoring && !comingBack) refuseUnprintable(type, params);
-    return { type, place };
+    return type;
   }
 }
 
@@ -88,17 +97,26 @@ function checkParams(type: OperationType, params: ParameterValues): void {
   for (const name of Object.keys(params))
     if (!Object.hasOwn(type.params, name) && !Object.hasOwn(type.params, '*'))
       throw new OperatorError(`Unexpected keyword parameter '${name}'.`);
-  for (const [name, wanted] of Object.entries(type.params)) {
-    if (name === '*') continue;
+  for (const { name, json, required } of rulesOf(type)) {
     const value = params[name];
     if (value === undefined) {
-      if (!wanted.endsWith('?')) throw new OperatorError(`Missing required parameter ${name}`);
+      if (required) throw new OperatorError(`Missing required parameter ${name}`);
       continue;
     }
-    const json = wanted.replace('?', '').replace('printable', 'string');
     if (value === null || typeof value !== json) throw new OperatorError(`${name} must be a ${json}`);
   }
 }
+
+/** The named parameters of a kind, with the JSON type of each. */
+const rulesOf = onceFor(({ params }: OperationType) =>
+  Object.entries(params)
+    .filter(([name]) => name !== '*')
+    .map(([name, wanted]) => ({
+      name,
+      json: wanted.replace('?', '').replace('printable', 'string'),
+      required: !wanted.endsWith('?'),
+    })),
+);
 
 /** The one rule for names and values that people will see. @throws OperatorError */
 function refuseUnprintable(type: OperationType, params: ParameterValues): void {

@@ -7,8 +7,8 @@ import { OperatorError, reasonOf, systemErrorCode } from '../errors.ts';
 import type { SavedField } from '../target/fields.ts';
 import { listIn, type Told } from './groups.ts';
 import { type OperationType, operation } from './operation.ts';
-import { others, type Raw, textOf } from './raw.ts';
-import { keysOf, partsOf, readField } from './saved-form.ts';
+import { type Raw, textOf } from './raw.ts';
+import { isKnownKey, partsOf, readField, rowsOf } from './saved-form.ts';
 import { type ObjectKind, type SavedObject, schema } from './schema.ts';
 
 const kindsBy: ReadonlyMap<string, ObjectKind> = new Map(Object.values(schema).map((kind) => [kind.as, kind]));
@@ -22,29 +22,35 @@ export const fillOperations: readonly OperationType[] = Object.values(schema).ma
     // `as` says which of the objects at this path is meant: the node of a target without TPG nodes is also that of its TPG.
     params: { as: 'string', saved: 'object' },
     apply(_tree, place, params, { restoring }) {
-      const notes: string[] = [];
       const { as, saved } = params as { as: string; saved: Raw };
-      fill(
-        kindsBy.get(as)!,
-        (place as unknown as Readonly<Record<string, SavedObject>>)[as]!,
-        saved,
-        tellingOf(notes, restoring),
-      );
-      return { params, notes, undo: () => {} };
+      const object = (place as unknown as Readonly<Record<string, SavedObject>>)[as]!;
+      return { params, notes: fill(kindsBy.get(as)!, object, saved, restoring), undo: () => {} };
     },
   }),
 );
 
-function fill(kind: ObjectKind, object: SavedObject, saved: Raw, told: Told): void {
+/**
+ * Gives an object what a saved file says of it. @param isStart names that nobody knows are not told of
+ * @returns lines about what is wrong with it
+ */
+export function fill(kind: ObjectKind, object: SavedObject, saved: Raw, isStart: boolean): string[] {
+  const lines: string[] = [];
+  const told = tellingOf(lines, isStart);
   const parts = partsOf(kind, object);
-  const strange = others(saved, keysOf(kind, parts));
-  if (kind.strange) for (const key of Object.keys(strange)) told.strange(key, kind.strange(object, key));
-  for (const [key, field] of Object.entries(kind.fields))
-    if (!isCreated(field)) take(kind, object, key, field, saved[key], told);
-  const left = parts.map((part) => part.restore(saved, told));
+  const unknown: [string, unknown][] = [];
+  for (const key of Object.keys(saved)) {
+    if (isKnownKey(kind, parts, key)) continue;
+    unknown.push([key, saved[key]]);
+    if (kind.strange) told.strange(key, kind.strange(object, key));
+  }
+  for (const [key, field] of rowsOf(kind)) if (!isCreated(field)) take(kind, object, key, field, saved[key], told);
+  for (const part of parts) unknown.push(...Object.entries(part.restore(saved, told)));
   // The text of a key may be that of a property which every object inherits, as `constructor` is.
-  object.unknown = Object.fromEntries([strange, ...left].flatMap(Object.entries));
+  object.unknown = unknown.length > 0 ? Object.fromEntries(unknown) : nothing;
+  return lines;
 }
+
+const nothing: Raw = {};
 
 /** Whether creating an object gives it the field. */
 const isCreated = ({ names, given, chance, type }: SavedField): boolean =>

@@ -3,7 +3,7 @@
  * kind of part is one more function here.
  */
 
-import type { Attributes, AttributeTable } from '../attribute.ts';
+import type { Attributes, AttributeTable, SavedExtent } from '../attribute.ts';
 import { type Auth, authKeys, livingAuth, setAuth } from '../target/auth.ts';
 import type { Fabric } from '../target/fabric.ts';
 import { isRaw, type Raw, rawOf, textOf } from './raw.ts';
@@ -29,7 +29,7 @@ export function listIn(saved: Raw, key: string, where: string, told: Pick<Told, 
 export interface SavedPart {
   readonly keys: readonly string[];
   /** The values of these keys. @param unknown the keys of the object that nobody knows */
-  saved(unknown: Raw): Raw;
+  saved(unknown: Raw, extent?: SavedExtent): Raw;
   /** Takes the values of these keys. @returns the keys that nobody knows, or whose values cannot be used: they are written back as they were */
   restore(saved: Raw, told: Told): Raw;
 }
@@ -86,15 +86,15 @@ export function attributeGroup(
           .map((key) => [key, attributes.print(key)]),
       ),
     set: (key, text) => setAttribute(attributes, key, text, name),
-    saved: (unknown) => ({
+    saved: (unknown, extent) => ({
       // rtslib writes an empty `attributes`, and no empty `parameters`.
       ...(under &&
         (under === 'attributes' || Object.keys(table).length > 0) && {
-          [under]: { ...(unknown[under] as Raw | undefined), ...attributes.saved() },
+          [under]: { ...(unknown[under] as Raw | undefined), ...attributes.saved(extent) },
         }),
-      ...(ours === 'beside' && attributes.savedForeign()),
+      ...(ours === 'beside' && attributes.savedForeign(extent)),
       ...(ours === elsewhere && {
-        [elsewhere]: { ...(unknown[elsewhere] as Raw | undefined), ...attributes.savedForeign() },
+        [elsewhere]: { ...(unknown[elsewhere] as Raw | undefined), ...attributes.savedForeign(extent) },
       }),
     }),
     restore(saved, told) {
@@ -121,6 +121,8 @@ function restoreKnown(
   { noun, label }: { noun: 'attribute' | 'parameter'; label: string },
 ): [string, unknown][] {
   return Object.entries(all).filter(([key, value]) => {
+    // The file has all of LIO's attributes, and most of them as they are in a new object.
+    if (Object.hasOwn(attributes.values, key) && attributes.values[key] === value) return false;
     const known = attributes.of(key);
     if (!known) told.strange(key, `${label}Cannot find ${noun}: ${key}`);
     if (!known || known.readOnly) return !known;

@@ -5,10 +5,11 @@ import {
   type AluaGroup,
   aluaGroup,
   aluaGroupTable,
+  defaultAluaGroup,
   defaultAluaGroupName,
   isAluaGroupName,
 } from '../scsi/alua-group.ts';
-import type { StorageObject } from '../scsi/logical-unit.ts';
+import { freshAluaGroups, type StorageObject } from '../scsi/logical-unit.ts';
 import { listIn, type SavedPart } from './groups.ts';
 import { isRaw, type Raw, textOf } from './raw.ts';
 
@@ -18,14 +19,17 @@ export const aluaGroupsKey = 'alua_tpgs';
 /** The ALUA groups of a storage object, as the file has them. @param label the beginning of lines about them */
 export const aluaGroupsPart = (storageObject: StorageObject, label: string): SavedPart => ({
   keys: [aluaGroupsKey],
-  saved: (unknown) => ({
-    [aluaGroupsKey]: [...storageObject.aluaGroups, ...((unknown[aluaGroupsKey] as Raw[] | undefined) ?? [])],
-  }),
+  saved({ [aluaGroupsKey]: refused }, extent) {
+    if (extent === 'changes' && storageObject.aluaGroups === freshAluaGroups(storageObject.backstore)) return {};
+    return { [aluaGroupsKey]: [...storageObject.aluaGroups, ...((refused as Raw[] | undefined) ?? [])] };
+  },
   restore({ [aluaGroupsKey]: saved }, told) {
     if (saved === undefined || saved === null) return {};
     const list = listIn({ [aluaGroupsKey]: saved }, aluaGroupsKey, label.slice(0, -2), told);
     const { groups, refused, errors } = readAluaGroups(list.filter(isRaw));
-    storageObject.aluaGroups = groups;
+    const fresh = freshAluaGroups(storageObject.backstore);
+    const isFresh = groups.length === fresh.length && groups.every((group, at) => group === fresh[at]);
+    storageObject.aluaGroups = isFresh ? fresh : groups;
     for (const line of errors) told.error(`${label}${line}`);
     return refused.length > 0 ? { [aluaGroupsKey]: refused } : {};
   },
@@ -56,7 +60,7 @@ function readAluaGroups(saved: readonly Raw[]): SavedAluaGroups {
   // Every storage object that has groups has the default group; a file that was written by hand may not say so.
   const hasDefault = groups.some(({ name }) => name === defaultAluaGroupName);
   return {
-    groups: saved.length > 0 && !hasDefault ? [aluaGroup(defaultAluaGroupName, 0), ...groups] : groups,
+    groups: saved.length > 0 && !hasDefault ? [defaultAluaGroup, ...groups] : groups,
     refused,
     errors,
   };
@@ -71,7 +75,13 @@ function refusal({ name, tg_pt_gp_id: id }: Raw, before: readonly AluaGroup[]): 
   return undefined;
 }
 
+/** Whether a saved group is the one that every new storage object has: ten thousand may have it, and share it. */
+const isDefaultGroup = (raw: Raw): boolean =>
+  Object.keys(raw).length === defaultKeys.length && defaultKeys.every((key) => raw[key] === defaultAluaGroup[key]);
+const defaultKeys = Object.keys(defaultAluaGroup);
+
 function read(raw: Raw, errors: string[]): AluaGroup {
+  if (isDefaultGroup(raw)) return defaultAluaGroup;
   const name = String(raw['name']);
   const checked = new Attributes(aluaGroupTable);
   const read: Record<string, number | string> = {};

@@ -1,9 +1,11 @@
 /** The forms of an object that the schema gives: its saved form, the lines of `info`, and the parameters that make the object again. */
 
+import type { SavedExtent } from '../attribute.ts';
 import { OperatorError } from '../errors.ts';
 import { shownValue } from '../target/auth.ts';
 import type { SavedField } from '../target/fields.ts';
 import type { SavedPart, SettingGroup } from './groups.ts';
+import { onceFor } from './once-for.ts';
 import type { ParameterValues, Value } from './operation.ts';
 import { numberOf, type Raw, truthOf } from './raw.ts';
 import { listsIn, type ObjectKind, type SavedObject } from './schema.ts';
@@ -15,14 +17,16 @@ const valueIn = (object: object, { as }: SavedField): unknown => (object as Raw)
 const writtenValue = (kind: ObjectKind, object: SavedObject, key: string, field: SavedField): unknown =>
   kind.written?.[key] ? kind.written[key](object) : valueIn(object, field);
 
+/** The fields of a kind, each with its key. */
+export const rowsOf = onceFor(({ fields }: ObjectKind) => Object.entries(fields));
+
 function fieldsOf(kind: ObjectKind, object: SavedObject): Raw {
-  const all = Object.entries(kind.fields);
-  return Object.fromEntries(
-    all.flatMap(([key, field]) => {
-      const value = writtenValue(kind, object, key, field);
-      return isLeftOut(field, value) ? [] : [[key, value] as const];
-    }),
-  );
+  const written: Record<string, unknown> = {};
+  for (const [key, field] of rowsOf(kind)) {
+    const value = writtenValue(kind, object, key, field);
+    if (!isLeftOut(field, value)) written[key] = value;
+  }
+  return written;
 }
 
 const isLeftOut = ({ type, unless }: SavedField, value: unknown): boolean =>
@@ -40,22 +44,23 @@ export function infoOf(
 }
 
 /** The saved form of an object by itself, without the lists of objects that stand in it. */
-export const savedForm = (kind: ObjectKind, object: SavedObject): Raw => ({
+export const savedForm = (kind: ObjectKind, object: SavedObject, extent: SavedExtent = 'all'): Raw => ({
   ...object.unknown,
   ...fieldsOf(kind, object),
-  ...Object.assign({}, ...partsOf(kind, object).map((part) => part.saved(object.unknown))),
+  ...Object.assign({}, ...partsOf(kind, object).map((part) => part.saved(object.unknown, extent))),
 });
 
 /** The parts of an object, as they are now. */
 export const partsOf = (kind: ObjectKind, object: SavedObject) => kind.parts?.(object) ?? [];
 
-/** The keys of a saved object that are understood. */
-export const keysOf = (kind: ObjectKind, parts: readonly SavedPart[]): string[] => [
-  ...Object.keys(kind.fields),
-  ...(kind.idle ?? []),
-  ...listsIn(kind).map(({ list }) => list),
-  ...parts.flatMap(({ keys }) => keys),
-];
+const keysOf = onceFor(
+  (kind: ObjectKind): ReadonlySet<string> =>
+    new Set([...Object.keys(kind.fields), ...(kind.idle ?? []), ...listsIn(kind).map(({ list }) => list)]),
+);
+
+/** Whether a key of a saved object is understood. */
+export const isKnownKey = (kind: ObjectKind, parts: readonly SavedPart[], key: string): boolean =>
+  keysOf(kind).has(key) || parts.some(({ keys }) => keys.includes(key));
 
 /** Reads a saved value; undefined: the object keeps the value of a new one. */
 export function readField({ type, chance, ours, absent, unreadable }: SavedField, saved: unknown): unknown {
@@ -76,16 +81,20 @@ export const chanceKeys = ({ fields }: ObjectKind): string[] =>
 
 /** The random values of a saved object, as `create` takes them in `settled`. */
 export function settledIn(kind: ObjectKind, saved: Raw): Record<string, string | number> {
-  const all = Object.entries(kind.fields).map(([key, field]) => [field.chance, readField(field, saved[key])] as const);
-  const made = all.filter(([name, value]) => name !== undefined && value !== undefined);
-  return Object.fromEntries(made) as Record<string, string | number>;
+  const settled: Record<string, string | number> = {};
+  for (const [key, field] of rowsOf(kind)) {
+    const value = field.chance === undefined ? undefined : readField(field, saved[key]);
+    if (value !== undefined) settled[field.chance!] = value as string | number;
+  }
+  return settled;
 }
 
 /** An object that has only the names in the parameters of its `create` or `delete`. */
-export const namedBy = (kind: ObjectKind, params: Raw): SavedObject => ({
-  unknown: {},
-  ...Object.fromEntries(Object.values(kind.fields).flatMap(({ names, as }) => (names ? [[as, params[names]]] : []))),
-});
+export function namedBy(kind: ObjectKind, params: Raw): SavedObject {
+  const named: SavedObject & Record<string, unknown> = { unknown: {} };
+  for (const [, { names, as }] of rowsOf(kind)) if (names) named[as] = params[names];
+  return named;
+}
 
 /** Parameters of `create` by the fields that have one of that name, as the object has them. */
 function given(

@@ -40,8 +40,8 @@ export const configurationOperations = [
       else await close(clear(tree, filter));
       const errors = await restoreTree(tree, configuration, around, filter);
       return {
-        // A repetition must give the tree that came out of it, aliases included.
-        params: { configuration: dumpValue(tree), clear_existing: true },
+        // A repetition must give the tree that came out of it, aliases included. At a start nobody repeats it.
+        params: around.restoring && !around.serving ? params : { configuration: dumpValue(tree), clear_existing: true },
         notes: errors,
         undo: () => putBack(tree, before, around),
       };

@@ -32,10 +32,12 @@ export function apart(forms: readonly (readonly [path: string, form: Raw])[], be
     return [path, { ...rawOf(form[elsewhere]), ...Object.fromEntries(keys) }] as const;
   });
   const all = [...own.filter(([, attributes]) => Object.keys(attributes).length > 0), ...kept];
+  const isOwn = (key: string) => key === elsewhere || ownKeys.has(key);
   return {
-    storage_objects: forms.map(([, { [elsewhere]: _, ...form }]) =>
-      withColons(others(form, [...ownKeys]), colonsHidden),
-    ),
+    storage_objects: forms.map(([, form]) => {
+      const keys = Object.keys(form).some(isOwn) ? Object.entries(form).filter(([key]) => !isOwn(key)) : undefined;
+      return withColons(keys ? Object.fromEntries(keys) : form, colonsHidden);
+    }),
     ...(all.length > 0 && { [elsewhere]: Object.fromEntries(all) }),
   };
 }

@@ -5,13 +5,15 @@
 
 import { OperatorError } from '../errors.ts';
 import { Door } from '../operations/door.ts';
-import { faultOf, fillOperations } from '../operations/fill.ts';
+import { faultOf, fill } from '../operations/fill.ts';
 import { objectOperations } from '../operations/object-operations.ts';
-import type { ParameterValues, Surroundings, Value } from '../operations/operation.ts';
+import type { ParameterValues, Surroundings } from '../operations/operation.ts';
+import { type Place, placeOf } from '../operations/place.ts';
 import { isRaw, type Raw, rawOf } from '../operations/raw.ts';
+import type { ObjectKind, SavedObject } from '../operations/schema.ts';
 import type { KeptList, Tree } from '../operations/tree.ts';
 
-const door = new Door([...objectOperations, ...fillOperations]);
+const door = new Door(objectOperations);
 
 /** The rest of the work on a part once its object is in the tree; `kept`: nothing is wrong with the part, and it is not for us. */
 type Rest = (() => Promise<void>) | 'kept';
@@ -22,6 +24,8 @@ export class Restoration {
   readonly errors: string[] = [];
   readonly #notForUs = new WeakSet<Raw>();
   readonly #around: Surroundings;
+  /** The last place at which an object was made. */
+  #last: { readonly path: string; readonly place: Place } | undefined;
 
   constructor(tree: Tree, around: Surroundings) {
     this.tree = tree;
@@ -73,16 +77,18 @@ export class Restoration {
     try {
       // The values of the file are taken as they are, even where an operator could not set them now.
       const around = { ...this.#around, restoring: true };
-      return (await door.carryOut(this.tree, { path, verb: 'create', params }, around)).params;
+      // Many objects stand side by side, as the LUNs of a TPG.
+      if (this.#last?.path !== path) this.#last = { path, place: placeOf(this.tree, path) };
+      const operation = { path, verb: 'create', params };
+      return (await door.carryOutAt(this.#last.place, this.tree, operation, around)).params;
     } catch (error) {
       throw new OperatorError(line(faultOf(error)));
     }
   }
 
   /** Gives an object the rest of what the file says of it. */
-  async fill(path: string, as: string, saved: Raw): Promise<void> {
-    const operation = { path, verb: 'fill', params: { as, saved: saved as Value } };
-    this.errors.push(...((await door.carryOut(this.tree, operation, this.#around)).notes ?? []));
+  fill(kind: ObjectKind, object: SavedObject, saved: Raw): void {
+    this.errors.push(...fill(kind, object, saved, this.#around.restoring));
   }
 
   error(line: string): void {

@@ -8,7 +8,7 @@ import { listIn } from '../operations/groups.ts';
 import type { Surroundings } from '../operations/operation.ts';
 import { type Raw, rawOf } from '../operations/raw.ts';
 import { namedBy } from '../operations/saved-form.ts';
-import { listsIn, type ObjectKind, pathOf, type SavedObject, schema } from '../operations/schema.ts';
+import { listsIn, type ObjectKind, type SavedObject, schema } from '../operations/schema.ts';
 import type { Tree } from '../operations/tree.ts';
 import { printableLine } from '../printable.ts';
 import { checkElsewhere, together, unclaimed } from './elsewhere.ts';
@@ -64,7 +64,7 @@ async function restoreObject(restoration: Restoration, kind: ObjectKind, raw: Ra
   if (found === 'kept') return found;
   const object: SavedObject = found;
   return async () => {
-    await restoration.fill(pathOf(kind, above, object), kind.as, raw);
+    restoration.fill(kind, object, raw);
     for (const below of listsIn(kind)) await restoreList(restoration, kind, below, raw, object);
   };
 }

@@ -1,5 +1,6 @@
 /** The tree as saveconfig.json, by the schema. All that was not understood is written back as it stood. */
 
+import type { SavedExtent } from '../attribute.ts';
 import { elsewhere } from '../operations/groups.ts';
 import type { ParameterValues } from '../operations/operation.ts';
 import { type Place, placeOf } from '../operations/place.ts';
@@ -22,18 +23,21 @@ export interface SavedConfiguration {
 /** The tree as the file has it. */
 export const dumpTree = (tree: Tree): SavedConfiguration => atOnce(dumpSliced(tree));
 
+/** The tree as the file may have it: restored, it is the same tree, and values that every new object has are left out. */
+export const dumpBriefly = (tree: Tree): SavedConfiguration => atOnce(dumpSliced(tree, 'changes'));
+
 /** `dumpTree` in slices, of a tree that stays as it is meanwhile. */
-export function* dumpSliced(tree: Tree): Sliced<SavedConfiguration> {
+export function* dumpSliced(tree: Tree, extent: SavedExtent = 'all'): Sliced<SavedConfiguration> {
   const { kept } = tree;
   const { [elsewhere]: before, ...top } = kept.top;
   const forms: (readonly [string, Raw])[] = [];
   for (const [kind, named] of tree.storageObjects)
-    for (const form of yield* formsOf(schema.storageObject, { backstore: tree.backstore(kind), named }, kept))
+    for (const form of yield* formsOf(schema.storageObject, { backstore: tree.backstore(kind), named }, kept, extent))
       forms.push([`/backstores/${kind}/${form['name']}`, form]);
   const { storage_objects, ...others } = apart(forms, before);
   yield;
   const targets: Raw[] = [];
-  for (const state of tree.fabrics.values()) targets.push(...(yield* formsOf(schema.target, state, kept)));
+  for (const state of tree.fabrics.values()) targets.push(...(yield* formsOf(schema.target, state, kept, extent)));
   return {
     ...top,
     ...others,
@@ -119,16 +123,19 @@ function inOrder(kind: ObjectKind, above: object): readonly SavedObject[] {
 }
 
 /** The saved form of an object, and of all that stands in it. */
-function* formOf(kind: ObjectKind, object: SavedObject, kept: Kept): Sliced<Raw> {
-  const form: Record<string, unknown> = savedForm(kind, object);
+function* formOf(kind: ObjectKind, object: SavedObject, kept: Kept, extent: SavedExtent = 'all'): Sliced<Raw> {
+  const form: Record<string, unknown> = savedForm(kind, object, extent);
   for (const below of listsIn(kind))
-    form[below.list] = [...(yield* formsOf(below, object, kept)), ...(kept.inside.get(object)?.[below.list] ?? [])];
+    form[below.list] = [
+      ...(yield* formsOf(below, object, kept, extent)),
+      ...(kept.inside.get(object)?.[below.list] ?? []),
+    ];
   yield;
   return form;
 }
 
-function* formsOf(kind: ObjectKind, above: object, kept: Kept): Sliced<Raw[]> {
+function* formsOf(kind: ObjectKind, above: object, kept: Kept, extent: SavedExtent = 'all'): Sliced<Raw[]> {
   const forms: Raw[] = [];
-  for (const object of inOrder(kind, above)) forms.push(yield* formOf(kind, object, kept));
+  for (const object of inOrder(kind, above)) forms.push(yield* formOf(kind, object, kept, extent));
   return forms;
 }

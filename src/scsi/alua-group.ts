@@ -114,3 +114,6 @@ export const alteredByInitiator = (group: AluaGroup, state: number): AluaGroup =
   alua_access_state: state,
   alua_access_status: alteredExplicitly,
 });
+
+/** The group that every new storage object has. */
+export const defaultAluaGroup: AluaGroup = aluaGroup(defaultAluaGroupName, 0);

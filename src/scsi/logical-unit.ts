@@ -8,7 +8,7 @@ import type { Backstore, Volume, VolumeConfig, VolumeContents } from '../backsto
 import { within } from '../backstore/patience.ts';
 import type { Log } from '../log.ts';
 import { systemError } from '../system/system-error.ts';
-import { type AluaGroup, alteredByInitiator, aluaGroup, defaultAluaGroupName } from './alua-group.ts';
+import { type AluaGroup, alteredByInitiator, defaultAluaGroup } from './alua-group.ts';
 import { type DiskAttributes, diskAttributes } from './attributes.ts';
 import type { SharedUnit } from './shared-unit.ts';
 import { textNaa } from './text-naa.ts';
@@ -67,6 +67,12 @@ export interface PlainAccess
 
 /** The digits that an NAA 6 designator has room for. */
 const serialDigitsMax = 25;
+
+const defaultAluaGroups: readonly AluaGroup[] = [defaultAluaGroup];
+
+/** The ALUA groups of a new storage object. */
+export const freshAluaGroups = ({ passesThrough }: Backstore): readonly AluaGroup[] =>
+  passesThrough ? [] : defaultAluaGroups;
 
 /** A logical unit: a volume, the identity that it has for initiators, and its attributes. */
 export class StorageObject {
@@ -153,12 +159,9 @@ export class StorageObject {
       () => {
         this.plain = undefined;
       },
-      parts.backstore.lioAttributes && {
-        lio: parts.backstore.lioAttributes,
-        initial: () => parts.backstore.attributeDefaults(this.config, undefined),
-      },
+      kindOfAttributes(this),
     );
-    this.aluaGroups = parts.aluaGroups ?? (parts.backstore.passesThrough ? [] : [aluaGroup(defaultAluaGroupName, 0)]);
+    this.aluaGroups = parts.aluaGroups ?? freshAluaGroups(parts.backstore);
     this.unknown = parts.unknown ?? {};
   }
 
@@ -285,4 +288,12 @@ export class Nexus {
   luns(): number[] {
     return this.#luns();
   }
+}
+
+/** The attributes of a storage object, among those of others. */
+function kindOfAttributes(one: StorageObject): ConstructorParameters<typeof Attributes>[3] {
+  const { backstore } = one;
+  const { lioAttributes: lio } = backstore;
+  const fresh = () => backstore.attributeDefaults(one.config, undefined);
+  return lio ? { lio, initial: fresh, fresh } : { fresh };
 }

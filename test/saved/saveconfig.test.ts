@@ -3,12 +3,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { homeOf } from '../../src/durable/home.ts';
 import type { ParameterValues } from '../../src/operations/operation.ts';
 import { type Host, openHost } from '../../src/root/host.ts';
-import { dumpTree, formatSaved } from '../../src/saved/saveconfig.ts';
+import { treeOf } from '../../src/saved/rehearsal.ts';
+import { dumpBriefly, dumpTree, formatSaved } from '../../src/saved/saveconfig.ts';
 import { has, needs, recorded } from '../support/needs.ts';
+import { trees, treeWith } from '../support/random-trees.ts';
 import { temporaryDirectory } from '../support/tcli.ts';
 
 const open = (home: string): Promise<Host> => openHost({ home: homeOf(home, {}, 1), role: 'command' });
@@ -273,4 +276,20 @@ it('a change that comes while the configuration is being saved is not lost', asy
   const again = await open(home);
   expect([...again.root.tree.allStorageObjects()].map(({ name }) => name)).toEqual(['before', 'during', 'after']);
   await again.close();
+});
+
+it('a thread is told of a tree without what every new object has, and makes the same tree of it', async () => {
+  const sameOf = async (tree: Host['root']['tree']) => {
+    const whole = dumpTree(tree);
+    const brief = dumpBriefly(tree);
+    expect(dumpTree((await treeOf(brief)).tree)).toEqual(whole);
+    return { whole, brief };
+  };
+  await fc.assert(
+    fc.asyncProperty(trees, async (some) => void (await sameOf(await treeWith(some)))),
+    { numRuns: 30 },
+  );
+  const { whole, brief } = await sameOf((await restored(small)).host.root.tree);
+  expect(brief.storage_objects.length).toBe(whole.storage_objects.length);
+  expect(JSON.stringify(brief).length).toBeLessThan(JSON.stringify(whole).length / 2);
 });
