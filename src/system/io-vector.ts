@@ -18,6 +18,7 @@ export const hasVectors = endianness() === 'LE' && !['ia32', 'arm', 'mipsel'].in
 
 /** The pieces of one call. */
 export class IoVector {
+  static readonly piecesMax = piecesMax;
   readonly #message = new Uint32Array(messageWords);
   readonly #words = new Uint32Array(piecesMax * iovecWords);
   #count = 0;
@@ -32,6 +33,15 @@ export class IoVector {
   get message(): Uint32Array {
     this.#message[countWord] = this.#count;
     return this.#message;
+  }
+
+  /** The array of struct iovec, of which `count` are filled, for calls that take it by itself. */
+  get pieces(): Uint32Array {
+    return this.#words;
+  }
+
+  get count(): number {
+    return this.#count;
   }
 
   /** Whether `pieces` more have a place. */

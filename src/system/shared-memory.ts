@@ -24,6 +24,7 @@ const mmap = foreignCall('mmap64', 'int64', ['int64', 'size_t', 'int', 'int', 'i
 const munmap = foreignCall('munmap', 'int', ['int64', 'size_t']);
 
 export interface SharedMemory {
+  readonly address: number;
   readonly bytes: ArrayBuffer;
   /** Unmaps the memory. From then on, nobody looks into `bytes`, and no system call has it. */
   unmap(): void;
@@ -46,7 +47,7 @@ export function mapShared(fd: number, length: number): SharedMemory {
   if (!map || !unmap) throw systemError('ENOSYS', 'mmap');
   const address = map.now(0, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (address <= 0) throw systemError(-address, 'mmap');
-  return { bytes: viewOf(address, length), unmap: () => void unmap.now(address, length) };
+  return { address, bytes: viewOf(address, length), unmap: () => void unmap.now(address, length) };
 }
 
 /** Makes new memory, of zeros, to be shared. @returns its descriptor, which the caller closes @throws a system error */

@@ -164,6 +164,8 @@ export class Device {
       if (running.ring === queue.event) return this.#deliver(running.queue);
       return running.ring === queue.control ? this.#manageAll(running) : this.#runAll(running);
     } catch (error) {
+      // The commands before it are answered.
+      this.#scsi.publish();
       this.#host.fail(error);
       return false;
     }

@@ -29,6 +29,8 @@ export interface MemoryRegion extends RegionDescription {
   readonly mapping: Mapping;
   /** The bytes of the mapping, in which the region begins at `offset`. */
   readonly bytes: ArrayBuffer;
+  /** The address of the mapping, for system calls. */
+  readonly address: number;
 }
 
 /**
@@ -41,7 +43,7 @@ function mapRegion(description: RegionDescription, fd: number): MemoryRegion {
     throw new MessageError('a region that no memory can have');
   try {
     const shared = mapShared(fd, offset + size);
-    return { ...description, mapping: new Mapping(shared), bytes: shared.bytes };
+    return { ...description, mapping: new Mapping(shared), bytes: shared.bytes, address: shared.address };
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ERANGE') throw new MessageError('its memory is shorter than it says');

@@ -1,7 +1,8 @@
 /** The contents of a chain of descriptors: a header that is copied, a place for the response, and the data between them. */
 
 import type { Task } from '../scsi/task.ts';
-import type { GuestMemory } from './guest-memory.ts';
+import type { GuestMemory, MemoryRegion } from './guest-memory.ts';
+import { scatteredPieceBytesMax, scatteredPiecesMin } from './limits.ts';
 import type { VhostSession } from './session.ts';
 
 /** The shape of a queue's chains: the bytes of the readable part that are the header, and of the writable part that are the response. */
@@ -22,6 +23,8 @@ export class ChainRequest {
   readonly dataOut: Uint8Array[] = [];
   dataOutLength = 0;
   readonly dataIn: Uint8Array[] = [];
+  /** The addresses of the pieces of `dataIn`, for system calls. */
+  readonly dataInAddresses: number[] = [];
   dataInLength = 0;
   /** Whether the request was taken from the ring, and is not used yet. */
   isBusy = false;
@@ -73,16 +76,17 @@ export class ChainRequest {
   }
 
   /** Adds a piece that we may write. */
-  addWritable(buffer: ArrayBuffer, at: number, length: number, responseBytes: number): void {
+  addWritable({ bytes, address }: MemoryRegion, at: number, length: number, responseBytes: number): void {
     let skipped = 0;
     const missing = responseBytes - this.responseLength;
     if (missing > 0) {
       skipped = Math.min(missing, length);
-      this.response.push(new Uint8Array(buffer, at, skipped));
+      this.response.push(new Uint8Array(bytes, at, skipped));
       this.responseLength += skipped;
     }
     if (skipped === length) return;
-    this.dataIn.push(new Uint8Array(buffer, at + skipped, length - skipped));
+    this.dataIn.push(new Uint8Array(bytes, at + skipped, length - skipped));
+    this.dataInAddresses.push(address + at + skipped);
     this.dataInLength += length - skipped;
   }
 
@@ -92,6 +96,7 @@ export class ChainRequest {
     this.response.length = 0;
     this.dataOut.length = 0;
     this.dataIn.length = 0;
+    this.dataInAddresses.length = 0;
     this.task = undefined;
     this.session = undefined;
     this.held?.release();
@@ -126,4 +131,20 @@ export function gatherPieces(from: readonly Uint8Array[], start: number, into: U
     at += count;
     skip = 0;
   }
+}
+
+/** Whether pieces are many and short, so that they are read at once, and copied. */
+export const isScattered = (pieces: readonly Uint8Array[], length: number): boolean =>
+  pieces.length >= scatteredPiecesMin && length / pieces.length < scatteredPieceBytesMax;
+
+/** The first `length` bytes of pieces. */
+export function cutPieces(pieces: readonly Uint8Array[], length: number): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  let left = length;
+  for (const piece of pieces) {
+    if (left === 0) break;
+    found.push(piece.length <= left ? piece : piece.subarray(0, left));
+    left -= Math.min(left, piece.length);
+  }
+  return found;
 }

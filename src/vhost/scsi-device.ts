@@ -1,14 +1,16 @@
 /** A virtio-scsi device (VIRTIO 1.2 clause 5.6): requests of the guest become tasks of a nexus, and their ends responses. */
 
 import { admitTask, awaitLimits, executeTask, readFailed, retireTask } from '../scsi/device-server.ts';
+import type { PlainAccess } from '../scsi/logical-unit.ts';
 import { dataOutBytesMax } from '../scsi/opcode.ts';
 import { countPlain, plainPosition, writePlain } from '../scsi/plain-access.ts';
 import { type Completion, type Extent, status, Task, type TaskAttribute } from '../scsi/task.ts';
 import { dataMemory } from '../system/memory-budget.ts';
-import { Tally } from '../target/traffic.ts';
+import { PipeCopy } from '../system/pipe-copy.ts';
+import { Tally, type Traffic } from '../target/traffic.ts';
 import { command, putResponse, readAddress, response, responses } from '../wire/virtio-scsi.ts';
-import { deviceBytesMax, scatteredPieceBytesMax, scatteredPiecesMin } from './limits.ts';
-import { type ChainRequest, type ChainShape, gatherPieces, scatterPieces } from './request.ts';
+import { deviceBytesMax } from './limits.ts';
+import { type ChainRequest, type ChainShape, cutPieces, gatherPieces, isScattered, scatterPieces } from './request.ts';
 import type { VhostSession } from './session.ts';
 import type { VirtQueue } from './virtqueue.ts';
 
@@ -22,6 +24,17 @@ const simpleAttribute = attributes.indexOf('simple');
 
 const { cdb, address, attribute } = command.fields;
 
+/** A command of the fast path, and where its data begins on the medium. */
+interface FastCommand {
+  readonly queue: VirtQueue;
+  readonly request: ChainRequest;
+  readonly session: VhostSession;
+  readonly lun: number;
+  readonly traffic: Traffic | undefined;
+  readonly plain: PlainAccess;
+  readonly position: number;
+}
+
 /** The SCSI side of one device. */
 export class ScsiDevice {
   readonly #sessionOf: (target: number) => VhostSession | undefined;
@@ -33,6 +46,9 @@ export class ScsiDevice {
   #waiting: (() => void)[] = [];
   readonly #tally = new Tally(performance);
   #lastTag = 0;
+  /** The copies to the guest of pages that were lent in this batch, and their commands. */
+  readonly #copy = new PipeCopy();
+  #lent: FastCommand[] = [];
 
   /** @param sessionOf the session with the TPG of a target number */
   constructor(sessionOf: (target: number) => VhostSession | undefined) {
@@ -55,7 +71,12 @@ export class ScsiDevice {
       this.#refuse(queue, request, session ? responses.failure : responses.badTarget);
       return;
     }
-    if (this.#runPlain(queue, request, session, lun)) return;
+    if (!this.#runPlain(queue, request, session, lun)) this.#runTask(queue, request, session, lun);
+  }
+
+  /** Hands a command to the device server. */
+  #runTask(queue: VirtQueue, request: ChainRequest, session: VhostSession, lun: number): void {
+    const { header } = request;
     this.#lastTag += 1;
     const task = new Task({
       nexus: session.nexus,
@@ -82,30 +103,69 @@ export class ScsiDevice {
   }
 
   /**
-   * The fast path: a READ or WRITE whose data is one piece of the guest's memory, and that nothing obstructs, begins and ends here.
+   * The fast path: a READ or WRITE that nothing obstructs, and whose data is one piece of the guest's memory, begins and ends here. Pages
+   * that are lent go to as many pieces as there are, at the end of the batch.
    * @returns false where nothing has happened, and the device server has to take it
    */
   #runPlain(queue: VirtQueue, request: ChainRequest, session: VhostSession, lun: number): boolean {
     const { header, dataIn, dataOut, dataInLength, dataOutLength } = request;
     const isRead = dataOutLength === 0;
     const [piece] = isRead ? dataIn : dataOut;
-    if (!piece || dataIn.length + dataOut.length !== 1 || attribute.get(header, 0) !== simpleAttribute) return false;
+    const isWhole = dataIn.length + dataOut.length === 1;
+    if (!piece || (!isWhole && !isRead) || attribute.get(header, 0) !== simpleAttribute) return false;
     const reach = session.units.reach(lun);
     if (!reach) return false;
     const { view, traffic } = reach;
     const kind = isRead ? 'read' : 'write';
-    const position = plainPosition(kind, session.nexus, view, header, cdb.at, piece.length);
+    const position = plainPosition(kind, session.nexus, view, header, cdb.at, dataInLength + dataOutLength);
     if (position < 0) return false;
     const lu = view.storageObject;
     const plain = lu.plain!;
+    const command = { queue, request, session, lun, traffic, plain, position };
+    if (isRead && plain.lends && this.#lend(command)) return true;
+    if (!isWhole) return false;
     const isDone = isRead ? plain.volume!.readNow?.(piece, position) === true : writePlain(lu, piece, position);
     request.tried = !isDone;
-    if (!isDone) return false;
-    countPlain(kind, plain, piece.length);
+    if (isDone) this.#endPlain(kind, command);
+    return isDone;
+  }
+
+  /** Keeps a read for the end of the batch, if its volume reads by a system call and can lend its pages. @returns whether it did */
+  #lend(read: FastCommand): boolean {
+    const { queue, request, plain, position } = read;
+    const { dataIn, dataInAddresses, dataInLength: length } = request;
+    const volume = plain.volume!;
+    const copy = this.#copy;
+    // Other volumes that lend are memory of ours, which is copied without a call.
+    if (!volume.straight || !volume.lend) return false;
+    // For one piece that comes alone, one call is quicker than two.
+    if (this.#lent.length === 0 && dataIn.length === 1 && !queue.hasMore) return false;
+    if (!copy.mayTake(position, length, dataIn.length)) return false;
+    if (!copy.takes(position, length, dataIn.length)) this.#moveLent();
+    if (!volume.lend(position, length, copy.from)) return false;
+    for (let i = 0; i < dataIn.length; i += 1) copy.into.add(dataInAddresses[i]!, dataIn[i]!.length);
+    copy.added(position, length);
+    this.#lent.push(read);
+    return true;
+  }
+
+  /** Moves the pages that were lent to the guest. */
+  #moveLent(): void {
+    const reads = this.#lent;
+    if (reads.length === 0) return;
+    this.#lent = [];
+    const isMoved = this.#copy.copy();
+    for (const read of reads)
+      if (isMoved) this.#endPlain('read', read);
+      else this.#runTask(read.queue, read.request, read.session, read.lun);
+  }
+
+  #endPlain(kind: 'read' | 'write', { queue, request, session, traffic, plain }: FastCommand): void {
+    const { dataInLength, dataOutLength } = request;
+    countPlain(kind, plain, dataInLength + dataOutLength);
     this.#tally.count(session.traffic, traffic, true, dataInLength, dataOutLength, this.#tally.now());
     this.#putResponse(request, responses.ok, status.good, 0, undefined);
     this.#use(queue, request, response.length + dataInLength);
-    return true;
   }
 
   /** Takes data-out. A plain write uses the guest's memory itself; all other data is copied first, since the guest may change it. */
@@ -205,7 +265,7 @@ export class ScsiDevice {
       this.#respond(queue, request, task, completion, length, 0);
       return;
     }
-    this.#readInto(queue, request, task, completion, extent, cut(pieces, length), () => length);
+    this.#readInto(queue, request, task, completion, extent, cutPieces(pieces, length), () => length);
   }
 
   #readInto(
@@ -309,6 +369,7 @@ export class ScsiDevice {
 
   /** Shows the guest the commands that have ended, and notifies it once: at the end of a batch, or of the turn. */
   readonly publish = (): void => {
+    this.#moveLent();
     if (this.#dirty.size === 0) return;
     for (const queue of this.#dirty) queue.publish();
     this.#dirty.clear();
@@ -328,21 +389,6 @@ export class ScsiDevice {
   /** Forgets the requests that wait for memory. */
   close(): void {
     this.#memory.close();
+    this.#copy.close();
   }
-}
-
-/** Whether pieces are many and short, so that they are read at once, and copied. */
-const isScattered = (pieces: readonly Uint8Array[], length: number): boolean =>
-  pieces.length >= scatteredPiecesMin && length / pieces.length < scatteredPieceBytesMax;
-
-/** The first `length` bytes of pieces. */
-function cut(pieces: readonly Uint8Array[], length: number): Uint8Array[] {
-  const found: Uint8Array[] = [];
-  let left = length;
-  for (const piece of pieces) {
-    if (left === 0) break;
-    found.push(piece.length <= left ? piece : piece.subarray(0, left));
-    left -= Math.min(left, piece.length);
-  }
-  return found;
 }

@@ -127,6 +127,11 @@ export class VirtQueue {
     while (this.#busy > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
+  /** Whether a chain waits to be taken. */
+  get hasMore(): boolean {
+    return this.#again.length > 0 || Atomics.load(this.#available, 1) !== this.#next;
+  }
+
   /** Takes the next chain. @throws RingError */
   take(): ChainRequest | undefined {
     if (this.#isAbandoned) return undefined;
@@ -210,7 +215,7 @@ export class VirtQueue {
     const region = this.#memory.find(address, length);
     if (!region) throw new RingError('a descriptor outside of the memory');
     const at = region.offset + address - region.guest;
-    if (writes) request.addWritable(region.bytes, at, length, responseBytes);
+    if (writes) request.addWritable(region, at, length, responseBytes);
     else request.addReadable(region.bytes, at, length);
     return writes;
   }
@@ -264,6 +269,6 @@ export class VirtQueue {
     if (this.#isAbandoned) return false;
     if (this.#options.eventIndex) Atomics.store(this.#usedIndex, ringHead + (this.size * elementBytes) / 2, this.#next);
     else Atomics.store(this.#usedIndex, 0, 0);
-    return this.#again.length > 0 || Atomics.load(this.#available, 1) !== this.#next;
+    return this.hasMore;
   }
 }

@@ -1,11 +1,15 @@
 // A virtio-scsi device as a driver uses it: real rings in shared memory, real eventfds, a front-end of our own. Not tested here:
 // a guest (`npm run e2e:vhost`), and what a hostile front-end says or writes (hostile.test.ts).
 
-import { expect, test } from 'vitest';
+import { truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { fileio } from '../../src/backstore/fileio.ts';
 import { logicalUnitReset } from '../../src/scsi/task-management.ts';
 import { addAcl, addLun } from '../support/iscsi-target.ts';
 import { logicalUnit, ScsiInitiator } from '../support/logical-unit.ts';
 import { memoryVolume } from '../support/memory-volume.ts';
+import { makeFolder, memoryFolder, removeFolder } from '../support/scratch.ts';
 import { slowVolume } from '../support/slow-volume.ts';
 import { F, usualFeatures } from '../support/vhost-front-end.ts';
 import { vhostTarget } from '../support/vhost-target.ts';
@@ -81,6 +85,42 @@ test('a plain write reaches the medium from where it lies in the guest, and a re
   await driver.command(write10(0, 128), { dataOut: Buffer.alloc(65536, 1) });
   await driver.command(read10(0, 128), { dataIn: 65536 });
   expect(seen.map((buffer) => buffer?.byteLength)).toEqual([driver.memory.length, driver.memory.length]);
+});
+
+test('reads of a file in memory that come together: each has its blocks, a hole is zeros, and what somebody cut off is a medium error', async () => {
+  const folder = makeFolder(memoryFolder);
+  onTestFinished(() => removeFolder(folder));
+  const file_or_dev = join(folder, 'disk.img');
+  const volume = await fileio.open((await fileio.settle({ file_or_dev, size: 1 << 20 }, new Map())).config);
+  const data = Buffer.from(Array.from({ length: 65_536 }, (_, i) => (i * 7 + (i >> 9)) & 0xff));
+  await volume.write(data, 0, false);
+  const { lu } = logicalUnit();
+  lu.volume = volume;
+  const driver = await (await vhostTarget(lu)).driver();
+  const ask = (piece: number) => {
+    const all = [3, 64, 17, 511, 40].map((lba) => driver.command(read10(lba, 8), { dataIn: 4096, piece, kick: false }));
+    const long = driver.command(read10(0, 128), { dataIn: 65_536, piece: 16_384, kick: false });
+    driver.rings[2]!.kickNow();
+    return Promise.all([...all, long]);
+  };
+  const whole = [3, 64, 17, 511, 40, 0].map((lba, i) =>
+    lba === 511 ? Buffer.alloc(4096) : data.subarray(lba * 512, lba * 512 + (i === 5 ? 65_536 : 4096)),
+  );
+  for (const piece of [4096, 700]) {
+    const answers = await ask(piece);
+    expect(answers.map(({ status, residual }) => [status, residual])).toEqual(whole.map(() => [0, 0]));
+    expect(answers.every((answer, i) => answer.data.equals(whole[i]!))).toBe(true);
+  }
+  truncateSync(file_or_dev, 16_384);
+  expect((await ask(4096)).map(({ status, sense }) => (status === 0 ? 'read' : sense))).toEqual([
+    'read',
+    '3/11/00',
+    'read',
+    '3/11/00',
+    '3/11/00',
+    '3/11/00',
+  ]);
+  await volume.close();
 });
 
 test('5.6.6.1: what a CDB moves and the buffers do not hold is an overrun, and nothing is written', async () => {
