@@ -9,7 +9,7 @@ import { Sheet } from './sheet.ts';
 import { type TtyOutput, VirtualTty } from './tty.ts';
 
 /** A page of rows, and a line about it; or the pattern that is being typed there, behind a slash. */
-export interface ShownPage {
+interface ShownPage {
   readonly rows: readonly string[];
   readonly status: string;
   readonly typing?: Line | null;
