@@ -207,7 +207,7 @@ async function spaceFindings(objects: readonly StorageObject[]): Promise<Found[]
 async function deviceFindings(root: Host['root']): Promise<Found[]> {
   return (await root.spaces()).flatMap(({ path, allocated, available }) => {
     const object = root.tree.storageObject(path);
-    if (object?.backstore.device === undefined || available === undefined) return [];
+    if (!object || available === undefined || !statOf(mediumOf(object))?.isBlockDevice()) return [];
     const wanted = Math.max(0, object.blocks * object.blockSize - allocated);
     const says = `${path} may ask for ${printSize(wanted)}, and what ${mediumOf(object)} is on has ${printSize(available)} left: writes will fail`;
     return wanted > available ? [problem(says, `lsblk -s ${mediumOf(object)}`)] : [];
