@@ -20,6 +20,8 @@ export interface SheetOutput {
   write(text: string): unknown;
 }
 
+/** The terminals that know it show what is between as one update (DEC private mode 2026), as Ink's pictures are. */
+const atOnce = (text: string): string => `\x1b[?2026h${text}\x1b[?2026l`;
 const hideCursor = '\x1b[?25l';
 const showCursor = '\x1b[?25h';
 const eraseBelow = '\x1b[J';
@@ -62,7 +64,7 @@ export class Sheet {
     }
     this.#rows = rows;
     this.#size = size;
-    this.#output.write(text);
+    this.#output.write(atOnce(text));
   }
 
   /** Takes the page away. */

@@ -17,11 +17,16 @@ export interface TerminalOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** The marks of a synchronized update (DEC private mode 2026). */
+const [updateBegins, updateEnds] = ['\x1b[?2026h', '\x1b[?2026l'];
+
 export class TestTerminal {
   readonly #pty: pty.IPty;
   readonly #screen: InstanceType<typeof xterm.Terminal>;
   readonly #exited: Promise<number>;
   #raw = '';
+  /** The characters of `#raw` that the screen has. */
+  #drawn = 0;
   #changed: () => void = () => {};
 
   constructor(command: string, args: readonly string[], options: TerminalOptions = {}) {
@@ -39,11 +44,22 @@ export class TestTerminal {
     });
     this.#pty.onData((data) => {
       this.#raw += data;
-      this.#screen.write(data, () => this.#changed());
+      const begun = this.#raw.lastIndexOf(updateBegins);
+      this.#drawTo(begun >= 0 && this.#raw.indexOf(updateEnds, begun) < 0 ? begun : this.#raw.length);
     });
     this.#exited = new Promise((resolve) => {
-      this.#pty.onExit(({ exitCode, signal }) => resolve(signal ? 128 + signal : exitCode));
+      this.#pty.onExit(({ exitCode, signal }) => {
+        this.#drawTo(this.#raw.length);
+        resolve(signal ? 128 + signal : exitCode);
+      });
     });
+  }
+
+  /** Draws what has come: an update that the program has marked as one is drawn as a whole, however many reads it took. */
+  #drawTo(end: number): void {
+    if (end <= this.#drawn) return;
+    this.#screen.write(this.#raw.slice(this.#drawn, end), () => this.#changed());
+    this.#drawn = end;
   }
 
   get pid(): number {
