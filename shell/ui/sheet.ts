@@ -48,10 +48,10 @@ export class Sheet {
     const { columns = 80, rows: height = 24 } = this.#output;
     const size = `${columns} ${height}`;
     // A terminal of another size has broken the rows anew, or lost some.
-    const eraseOwn = `${up(this.#cursorRow)}${eraseBelow}`;
     const isMoved = this.#rows.length > 0 && size !== this.#size;
     const before = isMoved ? [] : this.#rows;
-    let text = hideCursor + (isMoved ? eraseOwn + scrollAway(height) : up(before.length > 0 ? this.#cursorRow : 1));
+    let text = hideCursor + up(this.#rows.length > 0 ? this.#cursorRow : 1);
+    if (isMoved) text += eraseBelow + scrollAway(height);
     for (const [at, row] of rows.entries()) {
       if (at > 0) text += '\r\n';
       if (row !== before[at]) text += eraseRow + (width(row) <= columns ? row : cut(row, columns));

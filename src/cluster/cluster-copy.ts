@@ -19,7 +19,6 @@ export interface ClusterCopyOptions {
 /** The store as it was not long ago. */
 export class ClusterCopy {
   readonly #keys: ClusterKeys;
-  readonly #gateways: Mirror;
   readonly #mirrors: readonly Mirror[];
   #alive: ReadonlyMap<string, string> = new Map();
 
@@ -33,8 +32,7 @@ export class ClusterCopy {
           changed(news);
         },
       });
-    this.#gateways = mirrorOf(keys.alive);
-    this.#mirrors = [this.#gateways, ...[drainedKeys(keys), numberKeys(keys), keys.units].map(mirrorOf)];
+    this.#mirrors = [keys.alive, drainedKeys(keys), numberKeys(keys), keys.units].map(mirrorOf);
   }
 
   /** Each part of it holds all that was there at some moment. */
@@ -78,7 +76,7 @@ export class ClusterCopy {
   #readAlive(): Map<string, string> {
     const { alive } = this.#keys;
     return new Map(
-      this.#gateways.below(alive).flatMap(({ key, value }) => {
+      this.below(alive).flatMap(({ key, value }) => {
         const presented = parsePresented(value);
         return presented ? [[key.slice(alive.length), presented.process] as const] : [];
       }),

@@ -61,7 +61,7 @@ export class UnitsThere {
       this.names.add(one.name);
       const found = statOf(String(one.config['dev'] ?? ''));
       if (!found) continue;
-      const medium = mediumOf(found);
+      const medium = mediumIdentity(found);
       const same = this.#byMedium.get(medium);
       if (same) same.push(one);
       else this.#byMedium.set(medium, [one]);
@@ -70,12 +70,12 @@ export class UnitsThere {
 
   /** Units that have the same file or device as their medium. */
   on({ found }: BackingStore): readonly StorageObject[] {
-    return (found && this.#byMedium.get(mediumOf(found))) ?? [];
+    return (found && this.#byMedium.get(mediumIdentity(found))) ?? [];
   }
 }
 
 /** The identity of a file or device, by whatever path it is named. */
-export const mediumOf = (found: Stats): string =>
+export const mediumIdentity = (found: Stats): string =>
   found.isBlockDevice() ? `block ${found.rdev}` : `${found.dev} ${found.ino}`;
 
 /** A unit of another target on the same medium: here a medium is one unit, behind any number of targets. */

@@ -54,15 +54,21 @@ function call<W extends readonly never[], R>(now: (...words: W) => R) {
   return { now };
 }
 
+/** An image whose look for ended requests comes when the test says so. */
+async function opened() {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const completions = new Completions();
+  const cluster = { rbd: completions.rbd, call: async () => 0 } as unknown as CephCluster;
+  const image = await RbdImage.open(cluster, 0, 'disk');
+  return { completions, image };
+}
+
 it(
   'a request that a look finds ended before librbd tells of it gives its place to no other: the word that comes later ends none in its stead',
   needs('koffi'),
   async () => {
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-    onTestFinished(() => void vi.useRealTimers());
-    const completions = new Completions();
-    const cluster = { rbd: completions.rbd, call: async () => 0 } as unknown as CephCluster;
-    const image = await RbdImage.open(cluster, 0, 'disk');
+    const { completions, image } = await opened();
     const block = new Uint8Array(512);
 
     const first = image.write(block, 0);
@@ -95,11 +101,7 @@ it(
   'an image that librbd may have freed is asked for nothing: the look for ended requests ends when the image begins to close',
   needs('koffi'),
   async () => {
-    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
-    onTestFinished(() => void vi.useRealTimers());
-    const completions = new Completions();
-    const cluster = { rbd: completions.rbd, call: async () => 0 } as unknown as CephCluster;
-    const image = await RbdImage.open(cluster, 0, 'disk');
+    const { completions, image } = await opened();
     const closing = image.close();
     expect(completions.isFreed).toBe(true);
     vi.advanceTimersByTime(1000);
