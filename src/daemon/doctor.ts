@@ -3,7 +3,6 @@
  * names the line to type that mends it, where there is one.
  */
 
-import { statSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { printSize } from '../backstore/backstore.ts';
@@ -11,6 +10,7 @@ import { type Credentials, credentialsOf, discoveryCredentials, whyNobodyCan } f
 import type { Host } from '../root/host.ts';
 import type { OldSecretUses } from '../root/old-secrets.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
+import { identityOf, statOf } from '../system/stat.ts';
 import { hasCredentials, isMutual, isWeak, secretBytesMin } from '../target/auth.ts';
 import { aclNode, type FabricState, type Lun, type NodeAcl, printPortal, type Tpg } from '../target/target.ts';
 import type { DoctorFinding } from './control-protocol.ts';
@@ -148,7 +148,10 @@ function lostAtBoot(object: StorageObject, machine: Machine): Found[] {
 function exportedTwice(objects: readonly StorageObject[]): Found[] {
   const byMedium = Map.groupBy(
     objects.filter((object) => mediumOf(object) !== ''),
-    (object) => identityOf(mediumOf(object)),
+    (object) => {
+      const file = fileAt(mediumOf(object));
+      return file ? identityOf(file) : mediumOf(object);
+    },
   );
   const shared = [...byMedium].filter(([, all]) => all.length > 1);
   const several = objects.flatMap((object) => {
@@ -178,7 +181,7 @@ function exportedTwice(objects: readonly StorageObject[]): Found[] {
 /** Findings about file systems that cannot hold all that the sparse files on them may become. */
 async function spaceFindings(objects: readonly StorageObject[]): Promise<Found[]> {
   const files = objects.flatMap((object) => {
-    const file = statOf(mediumOf(object));
+    const file = fileAt(mediumOf(object));
     return file?.isFile() ? [{ object, file }] : [];
   });
   const byDevice = Map.groupBy(files, ({ file }) => file.dev);
@@ -207,7 +210,7 @@ async function spaceFindings(objects: readonly StorageObject[]): Promise<Found[]
 async function deviceFindings(root: Host['root']): Promise<Found[]> {
   return (await root.spaces()).flatMap(({ path, allocated, available }) => {
     const object = root.tree.storageObject(path);
-    if (!object || available === undefined || !statOf(mediumOf(object))?.isBlockDevice()) return [];
+    if (!object || available === undefined || !fileAt(mediumOf(object))?.isBlockDevice()) return [];
     const wanted = Math.max(0, object.blocks * object.blockSize - allocated);
     const says = `${path} may ask for ${printSize(wanted)}, and what ${mediumOf(object)} is on has ${printSize(available)} left: writes will fail`;
     return wanted > available ? [problem(says, `lsblk -s ${mediumOf(object)}`)] : [];
@@ -367,17 +370,5 @@ function blindFindings(tpg: Tpg): Found[] {
     );
 }
 
-/** A text that is the same for two names of one file or device. */
-function identityOf(path: string): string {
-  const file = statOf(path);
-  if (!file) return path;
-  return file.isBlockDevice() ? `device ${file.rdev}` : `file ${file.dev} ${file.ino}`;
-}
-
-function statOf(path: string) {
-  try {
-    return path.startsWith('/') ? statSync(path) : undefined;
-  } catch {
-    return undefined;
-  }
-}
+/** The file or device of a medium; undefined of one that is no path, or leads nowhere. */
+const fileAt = (medium: string) => (medium.startsWith('/') ? statOf(medium) : undefined);

@@ -4,8 +4,9 @@ import { printAccessList } from '../operations/access-operations.ts';
 import { labelsOf, printLabels, setAttribute } from '../operations/labels.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
+import { identityOf } from '../system/stat.ts';
 import { portalWords } from '../tgt/portal-requests.ts';
-import { makeUnit, mediumIdentity, UnitsThere } from '../tgt/unit-making.ts';
+import { makeUnit, UnitsThere } from '../tgt/unit-making.ts';
 import type { Imported, ImportedTarget, ImportedUnit, LeftOut } from './imported.ts';
 
 const fabric = '/iscsi';
@@ -132,7 +133,7 @@ class Planning {
     lowest: ReadonlyMap<string | undefined, number>,
   ): { lun: number; path: string }[] {
     const { lun, store, attributes } = unit;
-    const medium = store.found ? mediumIdentity(store.found) : `${unit.file} ${unit.line}`;
+    const medium = store.found ? identityOf(store.found) : `${unit.file} ${unit.line}`;
     const isTwice = store.found && lun > (lowest.get(store.path) ?? lun);
     if (isTwice) {
       this.left.push({ ...unit, what: `LUN ${lun}: ${store.path} is another LUN of this target already` });

@@ -13,3 +13,7 @@ export function statOf(path: string): Stats | undefined {
     return undefined;
   }
 }
+
+/** A text that is the same for every name of one file or device. */
+export const identityOf = (found: Stats): string =>
+  found.isBlockDevice() ? `device ${found.rdev}` : `file ${found.dev} ${found.ino}`;

@@ -7,7 +7,7 @@ import type { Operation, ParameterValues } from '../operations/operation.ts';
 import type { Tree } from '../operations/tree.ts';
 import type { StorageObject } from '../scsi/logical-unit.ts';
 import { textIdentityOf } from '../scsi/text-identity.ts';
-import { statOf } from '../system/stat.ts';
+import { identityOf, statOf } from '../system/stat.ts';
 import type { Tpg } from '../target/target.ts';
 import { Refusal } from './protocol.ts';
 import { isOfTgt } from './view.ts';
@@ -61,7 +61,7 @@ export class UnitsThere {
       this.names.add(one.name);
       const found = statOf(String(one.config['dev'] ?? ''));
       if (!found) continue;
-      const medium = mediumIdentity(found);
+      const medium = identityOf(found);
       const same = this.#byMedium.get(medium);
       if (same) same.push(one);
       else this.#byMedium.set(medium, [one]);
@@ -70,13 +70,9 @@ export class UnitsThere {
 
   /** Units that have the same file or device as their medium. */
   on({ found }: BackingStore): readonly StorageObject[] {
-    return (found && this.#byMedium.get(mediumIdentity(found))) ?? [];
+    return (found && this.#byMedium.get(identityOf(found))) ?? [];
   }
 }
-
-/** The identity of a file or device, by whatever path it is named. */
-export const mediumIdentity = (found: Stats): string =>
-  found.isBlockDevice() ? `block ${found.rdev}` : `${found.dev} ${found.ino}`;
 
 /** A unit of another target on the same medium: here a medium is one unit, behind any number of targets. */
 export const sharedUnit = (there: UnitsThere, store: BackingStore, tpg: Tpg): StorageObject | undefined =>
