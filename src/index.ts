@@ -55,6 +55,7 @@ export { exportTargetsConf } from './import/export-targets-conf.ts';
 export { planImport } from './import/index.ts';
 export { discoveryCredentials, nobodyGetsIn, whoCannot, whyNobodyCan } from './iscsi/credentials.ts';
 export type { Log } from './log.ts';
+export { loopsByCores } from './loops/count.ts';
 export type { LossState, WorkState } from './loops/loop.ts';
 export type { WorkerOptions } from './loops/loops.ts';
 export { printAccessList } from './operations/access-operations.ts';

@@ -89,7 +89,7 @@ export const servingOptions = typed({
   '--loops': {
     value: 'N',
     like: /^\d{1,3}$/,
-    doc: 'Threads for I/O, at most; one less than cores when not said, 0: none.',
+    doc: 'Threads for I/O, at most; as many as cores when not said, 0: none.',
   },
   '--metrics': {
     value: '[ADDRESS:]PORT',

@@ -80,14 +80,9 @@ export class Connection implements PduHandler, Link {
     this.#login = new LoginPhase(this);
   }
 
-  /** Takes bytes, cut anywhere. */
-  feed(bytes: Uint8Array, start: number, end: number): void {
-    if (!this.#isAlive()) return;
-    try {
-      this.#reader.feed(bytes, start, end);
-    } catch (error) {
-      this.fail(error);
-    }
+  feed(bytes: Uint8Array, start: number, end: number): number {
+    if (!this.#isAlive()) return end;
+    return this.#guarded(() => this.#reader.feed(bytes, start, end)) ?? end;
   }
 
   /** The memory into which the transport may receive the rest of a data segment; `filled` says how many bytes came. */

@@ -3,8 +3,8 @@
 import type { IoVector } from '../system/io-vector.ts';
 
 export interface Input {
-  /** Takes bytes, cut anywhere. */
-  feed(bytes: Uint8Array, start: number, end: number): void;
+  /** Takes bytes, cut anywhere, until the time slice is over. @returns the place of the first byte that is left, `end` when none is */
+  feed(bytes: Uint8Array, start: number, end: number): number;
   /** The buffer for the rest of a data segment. Bytes that are received there are reported by `filled`, and not fed. */
   readonly wanted: Uint8Array | undefined;
   filled(count: number): void;

@@ -1,6 +1,7 @@
 /** PDUs in: bytes that may be cut anywhere → headers, and data straight into the buffer that its owner names. */
 
 import type { IoVector } from '../system/io-vector.ts';
+import { sliceIsOver } from '../system/time-slice.ts';
 import { crc32c } from '../wire/crc32c.ts';
 import { loginSegmentBytesMax } from './limits.ts';
 import { digest, digestBytes, header, headerBytes, padding } from './pdu.ts';
@@ -96,14 +97,19 @@ export class PduReader {
     if (this.#dataLeft === 0 && this.#trailerLeft === 0) this.#complete();
   }
 
-  /** Takes bytes. @throws ConnectionError, FormatError when framing is lost; an error of the handler passes through */
-  feed(bytes: Uint8Array, start: number, end: number): void {
+  /**
+   * Takes bytes until the time slice is over. @returns the place of the first byte that is left, `end` when none is
+   * @throws ConnectionError, FormatError when framing is lost; an error of the handler passes through
+   */
+  feed(bytes: Uint8Array, start: number, end: number): number {
     let at = start;
     while (at < end) {
       if (this.#dataLeft > 0) at = this.#takeData(bytes, at, end);
       else if (this.#trailerLeft > 0) at = this.#takeTrailer(bytes, at, end);
       else at = this.#takeHeader(bytes, at, end);
+      if (at < end && sliceIsOver()) break;
     }
+    return at;
   }
 
   #takeHeader(bytes: Uint8Array, at: number, end: number): number {

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { bufferedSocket } from '../system/buffered-socket.ts';
 import { addressNumber, hasVectors, IoVector } from '../system/io-vector.ts';
 import { type DirectSocket, directSocket } from '../system/socket-io.ts';
+import { beginSlice, endSlice, inNextSlice, sliceIsOver } from '../system/time-slice.ts';
 import { copyOf } from '../wire/layout.ts';
 import type { Input } from './input.ts';
 import { directBytesMin, receiveBuffersKept, receiveBytes } from './limits.ts';
@@ -45,6 +46,9 @@ export class Receiver {
   #landing = false;
   /** The memory that Node's socket receives into. */
   #into = this.#buffer;
+  /** The bytes of `#buffer` from `#restAt` to `#restEnd` wait for the next time slice; the socket is paused until they are worked off. */
+  #restAt = 0;
+  #restEnd = 0;
   #paused = false;
   #stopped = false;
   /** All bytes that were received, while the connection may still go to another loop. */
@@ -84,7 +88,7 @@ export class Receiver {
     this.#input = input;
     if (!before) return;
     this.#turn.begin();
-    input.feed(before, 0, before.length);
+    this.#feedAll(input, before, before.length);
     this.#turn.end();
   }
 
@@ -98,7 +102,8 @@ export class Receiver {
   resume(): void {
     if (!this.#paused) return;
     this.#paused = false;
-    this.socket.resume();
+    if (this.#restEnd > 0) inNextSlice(this.#goOn);
+    else this.socket.resume();
   }
 
   /** Brings nothing any more, whatever still comes. */
@@ -114,8 +119,11 @@ export class Receiver {
 
   /** Receives what has come, as `AwaitedConnection.look` does. */
   look(): boolean | undefined {
-    if (!this.direct || this.#paused || this.#stopped) return undefined;
-    if (this.#landAll()) {
+    if (!this.direct || this.#paused || this.#stopped || this.#restEnd > 0) return undefined;
+    beginSlice(this);
+    const landed = this.#landAll();
+    endSlice();
+    if (landed) {
       this.#turn.end();
       return true;
     }
@@ -141,13 +149,42 @@ export class Receiver {
   #receive(into: Uint8Array, count: number): void {
     if (this.#stopped) return;
     this.#kept?.push(copyOf(into, 0, count));
+    if (into === this.#buffer || into === this.#sip) return this.#workOff(0, count);
     this.#turn.begin();
-    if (into === this.#buffer || into === this.#sip) this.#input?.feed(into, 0, count);
-    else this.#input?.filled(count);
+    this.#input?.filled(count);
+    this.#endTurn();
+  }
+
+  /** Works off bytes of the buffer, until the time slice is over: the rest waits for the next one, and so does what the socket has. */
+  #workOff(start: number, end: number): void {
+    beginSlice(this);
+    this.#turn.begin();
+    const at = this.#input?.feed(this.#buffer, start, end) ?? end;
+    const wasLeft = this.#restEnd > 0;
+    this.#restAt = at;
+    this.#restEnd = at < end ? end : 0;
+    this.#endTurn();
+    endSlice();
+    if (this.#restEnd > 0) {
+      if (!wasLeft) this.socket.pause();
+      if (!this.#paused) inNextSlice(this.#goOn);
+    } else if (wasLeft && !this.#paused && !this.#stopped) this.socket.resume();
+  }
+
+  readonly #goOn = () => {
+    if (this.#restEnd > 0 && !this.#stopped && !this.#paused) this.#workOff(this.#restAt, this.#restEnd);
+  };
+
+  #endTurn(): void {
     this.#landing = false;
-    this.#landAll();
+    if (this.#restEnd === 0) this.#landAll();
     this.#turn.end();
     if (this.#input?.settled) this.#kept = undefined;
+  }
+
+  /** Feeds bytes that cannot wait. */
+  #feedAll(input: Input, bytes: Uint8Array, end: number): void {
+    for (let at = 0; at < end; ) at = input.feed(bytes, at, end);
   }
 
   /**
@@ -156,7 +193,7 @@ export class Receiver {
    */
   #landAll(): boolean {
     let landed = false;
-    for (let round = 0; round < landingRounds && this.#land(); round += 1) landed = true;
+    for (let round = 0; round < landingRounds && !sliceIsOver() && this.#land(); round += 1) landed = true;
     return landed;
   }
 
@@ -182,7 +219,7 @@ export class Receiver {
     if (!count) return false;
     this.#turn.begin();
     input.took(Math.min(count, placed));
-    if (count > placed) input.feed(this.#sip, 0, count - placed);
+    if (count > placed) this.#feedAll(input, this.#sip, count - placed);
     return true;
   }
 }

@@ -6,9 +6,9 @@
  * Whatever cannot be done rejects with an {@link OperatorError}, and nothing was changed then.
  */
 
-import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { homeOf } from '../durable/home.ts';
+import { loopsByCores } from '../loops/count.ts';
 import type { ConfigurationLink } from './link.ts';
 import { actionsAt, treeOf } from './node.ts';
 import type { TcliStatus } from './shapes.ts';
@@ -39,7 +39,7 @@ export interface TcliOptions {
 
 /** The options of `openTcli`. */
 export interface OpenTcliOptions extends TcliOptions {
-  /** Threads for I/O, at most: one less than the machine has cores when absent. 0: this one does it. */
+  /** Threads for I/O, at most: as many as the machine has cores when absent, none on one core. 0: this one does it. */
   readonly loops?: number;
   /** Hears the log; nobody does when absent. */
   readonly log?: (record: TcliLogRecord) => void;
@@ -59,7 +59,7 @@ export interface ConnectTcliOptions extends TcliOptions {
  */
 export async function openTcli(options: OpenTcliOptions = {}): Promise<Tcli> {
   const { ownLink } = await import('./own.ts');
-  const { loops = availableParallelism() - 1, log = () => {} } = options;
+  const { loops = loopsByCores(), log = () => {} } = options;
   return tcliOf(await ownLink({ home: homeAt(options.home), version, loops, log }), options);
 }
 

@@ -5,6 +5,7 @@
 
 import { lookAtRing } from '../system/waiting-io.ts';
 import { lingerMs } from './settings.ts';
+import { slicesWait } from './time-slice.ts';
 
 /** The time in which one turn looks at nothing else. */
 const turnMs = 0.1;
@@ -102,6 +103,6 @@ function turn(loop: Linger): boolean {
     goesOn = loop.goesOn(now);
     // Requests that waited for a device go on when the turn has ended.
     if (lookAtRing()) return true;
-  } while (goesOn && awaited.size > 0 && now - begin < turnMs);
+  } while (goesOn && awaited.size > 0 && now - begin < turnMs && !slicesWait());
   return goesOn;
 }

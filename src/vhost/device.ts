@@ -3,6 +3,7 @@
 import { type Log, logBug } from '../log.ts';
 import { type WatchedEvent, watchEvent } from '../system/eventfd.ts';
 import { type AwaitedConnection, linger } from '../system/linger.ts';
+import { beginSlice, endSlice, inNextSlice, sliceIsOver } from '../system/time-slice.ts';
 import { encode } from '../wire/layout.ts';
 import { eventRecord, events, feature, queue, transportReset, writeAddress } from '../wire/virtio-scsi.ts';
 import { carryOutControl, controlShape } from './control.ts';
@@ -151,7 +152,7 @@ export class Device {
   #schedule(running: Running): void {
     if (running.isScheduled) return;
     running.isScheduled = true;
-    setImmediate(() => {
+    inNextSlice(() => {
       running.isScheduled = false;
       this.#serve(running);
     });
@@ -174,22 +175,22 @@ export class Device {
   #runAll(running: Running): boolean {
     const { queue } = running;
     queue.quiet();
+    beginSlice(this);
     let count = 0;
     for (;;) {
-      const request = count < commandsAtOnceMax ? queue.take() : undefined;
+      const isOver = count >= commandsAtOnceMax || (count > 0 && sliceIsOver());
+      const request = isOver ? undefined : queue.take();
       if (request) {
         count += 1;
         this.#scsi.run(queue, request);
         continue;
       }
       this.#scsi.publish();
-      if (count >= commandsAtOnceMax) {
-        this.#schedule(running);
-        return true;
-      }
-      if (!queue.listen()) break;
+      if (isOver) this.#schedule(running);
+      if (isOver || !queue.listen()) break;
     }
-    if (count > 0) linger(running);
+    endSlice();
+    if (count > 0 && !running.isScheduled) linger(running);
     return count > 0;
   }
 

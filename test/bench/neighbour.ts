@@ -28,7 +28,7 @@ const ratioMax = 3;
 const quickBytes = 64 * 1024 * 1024;
 const busyBytes = 1024 * 1024 * 1024;
 /** Steps of the busy file lie so far apart that reading ahead does not help. */
-const stepBytes = 256 * 1024;
+const stepBytes = 64 * 1024;
 const pieceBytes = 16 * 1024;
 /** Words of `qemu-img bench` for each way to keep the disk busy, and which figure of the neighbour is to stay near. */
 const floods = [

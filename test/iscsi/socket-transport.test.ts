@@ -34,8 +34,9 @@ class Numbers implements Protocol {
     this.#count = count;
   }
 
-  feed(): void {
+  feed(_bytes: Uint8Array, _start: number, end: number): number {
     this.#write();
+    return end;
   }
 
   filled(): void {}
@@ -177,7 +178,7 @@ class Echo implements Protocol {
     this.filled(count);
   }
 
-  feed(bytes: Uint8Array, start: number, end: number): void {
+  feed(bytes: Uint8Array, start: number, end: number): number {
     for (let at = start; at < end; ) {
       if (this.#dataLeft > 0) {
         const piece = bytes.subarray(at, Math.min(end, at + this.#dataLeft));
@@ -196,6 +197,7 @@ class Echo implements Protocol {
       this.#dataLeft = this.#length;
       [this.#length, this.#lengthLeft] = [0, lengthBytes];
     }
+    return end;
   }
 
   filled(count: number): void {

@@ -1,0 +1,116 @@
+// Connections that share an event loop: real sockets, real framing, and a clock of the test's own, by which every request takes a while.
+
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { headerBytes } from '../../src/iscsi/pdu.ts';
+import { PduReader } from '../../src/iscsi/pdu-reader.ts';
+import { type Protocol, SocketTransport } from '../../src/iscsi/socket-transport.ts';
+
+/** So many requests fill a time slice of 0.1 ms. */
+const perSlice = 2;
+const requestMs = 0.06;
+/** What looking at the clock takes: a loop that waits for a time comes to an end. */
+const lookMs = 0.0005;
+/** The time after which a client that was served no longer counts as company, and more. */
+const aloneMs = 5_000;
+
+/** A server that notes whose requests it serves, and in how many portions they are fed. */
+async function server(): Promise<{
+  readonly clock: { now: number };
+  readonly served: string[];
+  readonly portions: Map<string, number>;
+  onRequest: (name: string) => void;
+  client(name: string): Promise<Socket>;
+}> {
+  const clock = { now: 0 };
+  vi.spyOn(performance, 'now').mockImplementation(() => {
+    clock.now += lookMs;
+    return clock.now;
+  });
+  const served: string[] = [];
+  const portions = new Map<string, number>();
+  const names: string[] = [];
+  const sockets: Socket[] = [];
+  const listener = createServer({ pauseOnConnect: true }, (socket) => {
+    const name = names.shift()!;
+    const reader = new PduReader({
+      onWhole() {
+        clock.now += requestMs;
+        served.push(name);
+        shared.onRequest(name);
+        return true;
+      },
+      onHeader: () => undefined,
+      onData() {},
+    });
+    const protocol: Protocol = {
+      wanted: undefined,
+      left: 0,
+      headerBytes,
+      settled: true,
+      feed(bytes, start, end) {
+        portions.set(name, (portions.get(name) ?? 0) + 1);
+        return reader.feed(bytes, start, end);
+      },
+      filled() {},
+      lend: () => undefined,
+      took() {},
+      drained() {},
+      close: async () => {},
+    };
+    new SocketTransport(socket, () => protocol);
+  });
+  await once(listener.listen(0, '127.0.0.1'), 'listening');
+  onTestFinished(() => {
+    for (const one of sockets) one.destroy();
+    listener.close();
+    vi.restoreAllMocks();
+  });
+  const shared = {
+    clock,
+    served,
+    portions,
+    onRequest: (_: string) => {},
+    async client(name: string) {
+      names.push(name);
+      const socket = connect((listener.address() as AddressInfo).port, '127.0.0.1');
+      sockets.push(socket);
+      await once(socket, 'connect');
+      send(socket, 1);
+      while (!served.includes(name)) await new Promise(setImmediate);
+      return socket;
+    },
+  };
+  return shared;
+}
+
+const send = (socket: Socket, requests: number) => void socket.write(Buffer.alloc(requests * headerBytes));
+
+it('a client that sends one request beside one that has sent many waits for a time slice or two, and nothing is lost', async () => {
+  const shared = await server();
+  const [many, one] = [await shared.client('many'), await shared.client('one')];
+  shared.served.length = 0;
+  // The one comes when the many are being served.
+  shared.onRequest = (name) => {
+    if (name === 'many' && shared.served.length === 1) send(one, 1);
+  };
+  send(many, 20);
+  while (shared.served.length < 21) await new Promise(setImmediate);
+  expect(shared.served.filter((name) => name === 'many')).toHaveLength(20);
+  expect(shared.served.indexOf('one')).toBeGreaterThanOrEqual(perSlice);
+  expect(shared.served.indexOf('one')).toBeLessThanOrEqual(3 * perSlice);
+});
+
+it('a client that is alone is served without a break, and its answers go out together', async () => {
+  const shared = await server();
+  const [many] = [await shared.client('many'), await shared.client('one')];
+  // The first request after that is what tells that the other one has left off.
+  send(many, 1);
+  while (shared.served.length < 3) await new Promise(setImmediate);
+  shared.clock.now += aloneMs;
+  shared.portions.clear();
+  send(many, 20);
+  while (shared.served.length < 23) await new Promise(setImmediate);
+  expect(shared.portions.get('many')).toBe(1);
+});
