@@ -139,6 +139,13 @@ export function memoryOf(pid: number): { own: number; mapped: number } {
   return { own: mib('RssAnon') + mib('RssFile'), mapped: mib('RssShmem') };
 }
 
+/** How long the threads that a process has now have run so far, in milliseconds: finer than `cpuOf`, for processes that do little. */
+export const busyMsOf = (pid: number): number =>
+  readdirSync(`/proc/${pid}/task`).reduce(
+    (sum, thread) => sum + Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'latin1').split(' ')[0]) / 1e6,
+    0,
+  );
+
 /** How long each thread of a process has waited for a processor so far, in milliseconds (proc(5): task/TID/schedstat). */
 export function waitsOf(pid: number): Map<string, number> {
   const threads = readdirSync(`/proc/${pid}/task`);
