@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { bufferedSocket } from '../system/buffered-socket.ts';
 import { addressNumber, hasVectors, IoVector } from '../system/io-vector.ts';
 import { type DirectSocket, directSocket } from '../system/socket-io.ts';
-import { beginSlice, endSlice, inNextSlice, sliceIsOver } from '../system/time-slice.ts';
+import { beginSlice, type Client, endSlice, forgetClient, inNextSlice, sliceIsOver } from '../system/time-slice.ts';
 import { copyOf } from '../wire/layout.ts';
 import type { Input } from './input.ts';
 import { directBytesMin, receiveBuffersKept, receiveBytes } from './limits.ts';
@@ -31,7 +31,7 @@ export interface Turn {
 }
 
 /** The receiving half of one connection. */
-export class Receiver {
+export class Receiver implements Client {
   readonly socket: Socket;
   /** System calls on the socket itself. Absent where the platform has none: all data goes through Node's socket then. */
   readonly direct: DirectSocket | undefined;
@@ -109,6 +109,11 @@ export class Receiver {
   /** Brings nothing any more, whatever still comes. */
   stop(): void {
     this.#stopped = true;
+    forgetClient(this);
+  }
+
+  get waits(): boolean {
+    return !this.#paused && !this.#stopped && (this.#restEnd > 0 || !this.direct || this.direct.available() > 0);
   }
 
   /** Gives the buffer back, when the socket has closed. */

@@ -1,35 +1,72 @@
 /**
- * Shares an event loop among the clients that it serves. A client that has the loop for itself sends its answers all together, which costs
- * least. While others come too, it has the loop for one time slice after another, and the event loop looks at the others between two.
+ * Shares an event loop among the clients that it serves. A client whose requests are worked off all together gets its answers all together,
+ * which costs least. But while another client waits, it has the loop for a time slice only, and its rest waits until the event loop has
+ * looked at the others.
  */
 
 /** The length of a time slice, in milliseconds: about what a dozen short commands take. */
 const sliceMs = 0.1;
-/** The time for which a client that has come counts as one of several. */
+/** The time after which a slice is over although no client is known to wait: devices and timers wait, too. */
+const longestMs = 1;
+/** The time for which a client that was served is looked at, in milliseconds. */
 const companyMs = 1000;
+/** The number of other clients that one slice looks at. Where there are more, somebody is taken to wait. */
+const looksMax = 4;
 
-let lastClient: unknown;
-/** When the loop last went from one client to another. */
-let changedAt = Number.NEGATIVE_INFINITY;
+/** Somebody whose requests are worked off in the event loop. */
+export interface Client {
+  /** Whether requests are there to be worked off. */
+  readonly waits: boolean;
+}
+
+/** The clients that were served last, the latest at the end, and the time. */
+const served = new Map<Client, number>();
+let current: Client | undefined;
 let endsAt = Number.POSITIVE_INFINITY;
+let lastEnd = Number.POSITIVE_INFINITY;
 let waiting = 0;
 
 /** Begins a time slice of `client`, which ends with `endSlice`. */
-export function beginSlice(client: object): void {
+export function beginSlice(client: Client): void {
   const now = performance.now();
-  if (lastClient !== client) {
-    lastClient = client;
-    changedAt = now;
+  if (current !== client) served.delete(client);
+  served.set(client, now);
+  current = client;
+  if (served.size > 1) {
+    for (const [one, at] of served)
+      if (now - at > companyMs) served.delete(one);
+      else break;
   }
-  endsAt = now - changedAt < companyMs ? now + sliceMs : Number.POSITIVE_INFINITY;
+  const isAlone = served.size === 1;
+  endsAt = isAlone ? Number.POSITIVE_INFINITY : now + sliceMs;
+  lastEnd = now + longestMs;
 }
 
 /** Whether the rest of what the client sent should wait for `inNextSlice`. */
-export const sliceIsOver = (): boolean => endsAt !== Number.POSITIVE_INFINITY && performance.now() >= endsAt;
+export function sliceIsOver(): boolean {
+  if (endsAt === Number.POSITIVE_INFINITY) return false;
+  const now = performance.now();
+  if (now < endsAt) return false;
+  if (now >= lastEnd || othersWait()) return true;
+  endsAt = now + sliceMs;
+  return false;
+}
+
+function othersWait(): boolean {
+  if (served.size > looksMax + 1) return true;
+  for (const one of served.keys()) if (one !== current && one.waits) return true;
+  return false;
+}
 
 /** Ends the time slice at hand: what runs outside of one is never over. */
 export function endSlice(): void {
   endsAt = Number.POSITIVE_INFINITY;
+}
+
+/** Forgets a client that will send nothing more. */
+export function forgetClient(client: Client): void {
+  served.delete(client);
+  if (current === client) current = undefined;
 }
 
 /** Goes on with the rest once the event loop has looked at everything else. */

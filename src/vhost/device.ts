@@ -3,7 +3,7 @@
 import { type Log, logBug } from '../log.ts';
 import { type WatchedEvent, watchEvent } from '../system/eventfd.ts';
 import { type AwaitedConnection, linger } from '../system/linger.ts';
-import { beginSlice, endSlice, inNextSlice, sliceIsOver } from '../system/time-slice.ts';
+import { beginSlice, type Client, endSlice, forgetClient, inNextSlice, sliceIsOver } from '../system/time-slice.ts';
 import { encode } from '../wire/layout.ts';
 import { eventRecord, events, feature, queue, transportReset, writeAddress } from '../wire/virtio-scsi.ts';
 import { carryOutControl, controlShape } from './control.ts';
@@ -21,7 +21,7 @@ export const shapeOf = (ring: number): ChainShape =>
   ring === queue.control ? controlShape : ring === queue.event ? eventShape : commandShape;
 
 /** A ring that runs. */
-class Running implements AwaitedConnection {
+class Running implements AwaitedConnection, Client {
   readonly ring: number;
   readonly queue: VirtQueue;
   readonly #serve: (running: Running) => boolean;
@@ -35,6 +35,10 @@ class Running implements AwaitedConnection {
     this.ring = ring;
     this.queue = queue;
     this.#serve = serve;
+  }
+
+  get waits(): boolean {
+    return this.isEnabled && !this.hasEnded && this.queue.hasMore;
   }
 
   look(): boolean | undefined {
@@ -116,6 +120,7 @@ export class Device {
 
   #end(running: Running): void {
     running.hasEnded = true;
+    forgetClient(running);
     running.watched?.close();
     running.watched = undefined;
   }
@@ -175,7 +180,7 @@ export class Device {
   #runAll(running: Running): boolean {
     const { queue } = running;
     queue.quiet();
-    beginSlice(this);
+    beginSlice(running);
     let count = 0;
     for (;;) {
       const isOver = count >= commandsAtOnceMax || (count > 0 && sliceIsOver());
