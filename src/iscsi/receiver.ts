@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { bufferedSocket } from '../system/buffered-socket.ts';
 import { addressNumber, hasVectors, IoVector } from '../system/io-vector.ts';
 import { type DirectSocket, directSocket } from '../system/socket-io.ts';
-import { beginSlice, type Client, endSlice, forgetClient, inNextSlice, sliceIsOver } from '../system/time-slice.ts';
+import { beginSlice, endSlice, forgetClient, inNextSlice, type Sharer, sliceIsOver } from '../system/time-slice.ts';
 import { copyOf } from '../wire/layout.ts';
 import type { Input } from './input.ts';
 import { directBytesMin, receiveBuffersKept, receiveBytes } from './limits.ts';
@@ -31,7 +31,7 @@ export interface Turn {
 }
 
 /** The receiving half of one connection. */
-export class Receiver implements Client {
+export class Receiver implements Sharer {
   readonly socket: Socket;
   /** System calls on the socket itself. Absent where the platform has none: all data goes through Node's socket then. */
   readonly direct: DirectSocket | undefined;
@@ -154,10 +154,13 @@ export class Receiver implements Client {
   #receive(into: Uint8Array, count: number): void {
     if (this.#stopped) return;
     this.#kept?.push(copyOf(into, 0, count));
-    if (into === this.#buffer || into === this.#sip) return this.#workOff(0, count);
-    this.#turn.begin();
-    this.#input?.filled(count);
-    this.#endTurn();
+    if (into === this.#buffer || into === this.#sip) this.#workOff(0, count);
+    else {
+      beginSlice(this);
+      this.#turn.begin();
+      this.#input?.filled(count);
+      this.#endTurn();
+    }
   }
 
   /** Works off bytes of the buffer, until the time slice is over: the rest waits for the next one, and so does what the socket has. */
@@ -169,7 +172,6 @@ export class Receiver implements Client {
     this.#restAt = at;
     this.#restEnd = at < end ? end : 0;
     this.#endTurn();
-    endSlice();
     if (this.#restEnd > 0) {
       if (!wasLeft) this.socket.pause();
       if (!this.#paused) inNextSlice(this.#goOn);
@@ -184,6 +186,7 @@ export class Receiver implements Client {
     this.#landing = false;
     if (this.#restEnd === 0) this.#landAll();
     this.#turn.end();
+    endSlice();
     if (this.#input?.settled) this.#kept = undefined;
   }
 

@@ -14,20 +14,20 @@ const companyMs = 1000;
 const looksMax = 4;
 
 /** Somebody whose requests are worked off in the event loop. */
-export interface Client {
+export interface Sharer {
   /** Whether requests are there to be worked off. */
   readonly waits: boolean;
 }
 
 /** The clients that were served last, the latest at the end, and the time. */
-const served = new Map<Client, number>();
-let current: Client | undefined;
+const served = new Map<Sharer, number>();
+let current: Sharer | undefined;
 let endsAt = Number.POSITIVE_INFINITY;
 let lastEnd = Number.POSITIVE_INFINITY;
 let waiting = 0;
 
 /** Begins a time slice of `client`, which ends with `endSlice`. */
-export function beginSlice(client: Client): void {
+export function beginSlice(client: Sharer): void {
   const now = performance.now();
   if (current !== client) served.delete(client);
   served.set(client, now);
@@ -64,7 +64,7 @@ export function endSlice(): void {
 }
 
 /** Forgets a client that will send nothing more. */
-export function forgetClient(client: Client): void {
+export function forgetClient(client: Sharer): void {
   served.delete(client);
   if (current === client) current = undefined;
 }

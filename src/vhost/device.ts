@@ -3,7 +3,7 @@
 import { type Log, logBug } from '../log.ts';
 import { type WatchedEvent, watchEvent } from '../system/eventfd.ts';
 import { type AwaitedConnection, linger } from '../system/linger.ts';
-import { beginSlice, type Client, endSlice, forgetClient, inNextSlice, sliceIsOver } from '../system/time-slice.ts';
+import { beginSlice, endSlice, forgetClient, inNextSlice, type Sharer, sliceIsOver } from '../system/time-slice.ts';
 import { encode } from '../wire/layout.ts';
 import { eventRecord, events, feature, queue, transportReset, writeAddress } from '../wire/virtio-scsi.ts';
 import { carryOutControl, controlShape } from './control.ts';
@@ -21,7 +21,7 @@ export const shapeOf = (ring: number): ChainShape =>
   ring === queue.control ? controlShape : ring === queue.event ? eventShape : commandShape;
 
 /** A ring that runs. */
-class Running implements AwaitedConnection, Client {
+class Running implements AwaitedConnection, Sharer {
   readonly ring: number;
   readonly queue: VirtQueue;
   readonly #serve: (running: Running) => boolean;
@@ -180,12 +180,12 @@ export class Device {
   #runAll(running: Running): boolean {
     const { queue } = running;
     queue.quiet();
-    beginSlice(running);
     let count = 0;
     for (;;) {
       const isOver = count >= commandsAtOnceMax || (count > 0 && sliceIsOver());
       const request = isOver ? undefined : queue.take();
       if (request) {
+        if (count === 0) beginSlice(running);
         count += 1;
         this.#scsi.run(queue, request);
         continue;

@@ -29,6 +29,9 @@ export interface MemoryRegion extends RegionDescription {
   readonly mapping: Mapping;
   /** The bytes of the mapping, in which the region begins at `offset`. */
   readonly bytes: ArrayBuffer;
+  /** All of it, for single bytes and for numbers: a view of its own for each request would cost more than what it is read for. */
+  readonly view: Uint8Array;
+  readonly data: DataView;
   /** The address of the mapping, for system calls. */
   readonly address: number;
 }
@@ -43,7 +46,9 @@ function mapRegion(description: RegionDescription, fd: number): MemoryRegion {
     throw new MessageError('a region that no memory can have');
   try {
     const shared = mapShared(fd, offset + size);
-    return { ...description, mapping: new Mapping(shared), bytes: shared.bytes, address: shared.address };
+    const { bytes, address } = shared;
+    const views = { view: new Uint8Array(bytes), data: new DataView(bytes) };
+    return { ...description, mapping: new Mapping(shared), bytes, ...views, address };
   } catch (error) {
     const code = systemErrorCode(error);
     if (code === 'ERANGE') throw new MessageError('its memory is shorter than it says');

@@ -11,6 +11,10 @@ export interface ChainShape {
   readonly responseBytes: number;
 }
 
+/** The pieces of a request that has none. Emptying a list instead would cost more than beginning another one. */
+const noPieces: readonly Uint8Array[] = [];
+const noAddresses: readonly number[] = [];
+
 /** A request. There is one for each descriptor that may head a chain, used again and again. */
 export class ChainRequest {
   readonly head: number;
@@ -18,13 +22,13 @@ export class ChainRequest {
   readonly header: Uint8Array;
   headerLength = 0;
   /** The response and the data: pieces of the guest's memory. */
-  readonly response: Uint8Array[] = [];
+  response: readonly Uint8Array[] = noPieces;
   responseLength = 0;
-  readonly dataOut: Uint8Array[] = [];
+  dataOut: readonly Uint8Array[] = noPieces;
   dataOutLength = 0;
-  readonly dataIn: Uint8Array[] = [];
+  dataIn: readonly Uint8Array[] = noPieces;
   /** The addresses of the pieces of `dataIn`, for system calls. */
-  readonly dataInAddresses: number[] = [];
+  dataInAddresses: readonly number[] = noAddresses;
   dataInLength = 0;
   /** Whether the request was taken from the ring, and is not used yet. */
   isBusy = false;
@@ -62,16 +66,17 @@ export class ChainRequest {
   }
 
   /** Adds a piece that the guest wrote for us. */
-  addReadable(buffer: ArrayBuffer, at: number, length: number): void {
+  addReadable({ bytes, view }: MemoryRegion, at: number, length: number): void {
     let skipped = 0;
     const missing = this.header.length - this.headerLength;
     if (missing > 0) {
       skipped = Math.min(missing, length);
-      this.header.set(new Uint8Array(buffer, at, skipped), this.headerLength);
+      const { header, headerLength } = this;
+      for (let i = 0; i < skipped; i += 1) header[headerLength + i] = view[at + i]!;
       this.headerLength += skipped;
     }
     if (skipped === length) return;
-    this.dataOut.push(new Uint8Array(buffer, at + skipped, length - skipped));
+    this.dataOut = withPiece(this.dataOut, new Uint8Array(bytes, at + skipped, length - skipped));
     this.dataOutLength += length - skipped;
   }
 
@@ -81,27 +86,32 @@ export class ChainRequest {
     const missing = responseBytes - this.responseLength;
     if (missing > 0) {
       skipped = Math.min(missing, length);
-      this.response.push(new Uint8Array(bytes, at, skipped));
+      this.response = withPiece(this.response, new Uint8Array(bytes, at, skipped));
       this.responseLength += skipped;
     }
     if (skipped === length) return;
-    this.dataIn.push(new Uint8Array(bytes, at + skipped, length - skipped));
-    this.dataInAddresses.push(address + at + skipped);
+    this.dataIn = withPiece(this.dataIn, new Uint8Array(bytes, at + skipped, length - skipped));
+    this.dataInAddresses = withPiece(this.dataInAddresses, address + at + skipped);
     this.dataInLength += length - skipped;
   }
 
   /** Ends the request, which is used: nothing of the guest's memory is kept. */
   end(): void {
     this.isBusy = false;
-    this.response.length = 0;
-    this.dataOut.length = 0;
-    this.dataIn.length = 0;
-    this.dataInAddresses.length = 0;
+    this.response = this.dataOut = this.dataIn = noPieces;
+    this.dataInAddresses = noAddresses;
     this.task = undefined;
     this.session = undefined;
     this.held?.release();
     this.held = undefined;
   }
+}
+
+/** Adds a piece to a list that nobody else has, unless it is empty. */
+function withPiece<T>(list: readonly T[], piece: T): readonly T[] {
+  if (list.length === 0) return [piece];
+  (list as T[]).push(piece);
+  return list;
 }
 
 /** Copies `from` into pieces, one after another. @returns the number of bytes that had a place */

@@ -23,6 +23,7 @@ const attributes: readonly TaskAttribute[] = ['simple', 'ordered', 'head of queu
 const simpleAttribute = attributes.indexOf('simple');
 
 const { cdb, address, attribute } = command.fields;
+const senseAt = response.fields.sense.at;
 
 /** A command of the fast path, and where its data begins on the medium. */
 interface FastCommand {
@@ -346,7 +347,7 @@ export class ScsiDevice {
   ): void {
     const [whole] = request.response;
     if (whole?.length === response.length) {
-      whole.fill(0, 0, response.fields.sense.at);
+      for (let at = 0; at < senseAt; at += 1) whole[at] = 0;
       putResponse(whole, code, ended, residual, sense);
       return;
     }

@@ -185,19 +185,20 @@ export class VirtQueue {
       throw new RingError('an indirect table that cannot be');
     const region = this.#memory.find(address, length);
     if (!region) throw new RingError('an indirect table outside of the memory');
-    const table = new DataView(region.bytes, region.offset + address - region.guest, length);
+    const { data } = region;
+    const start = region.offset + address - region.guest;
     let writable = wasWritable;
     let index = 0;
     for (let steps = 0; ; steps += 1) {
       if (index >= count || steps >= count) throw new RingError('a chain leaves its table, or has no end');
-      const at = index * descriptorBytes;
-      const flags = table.getUint16(at + 12, true);
+      const at = start + index * descriptorBytes;
+      const flags = data.getUint16(at + 12, true);
       if ((flags & flag.indirect) !== 0) throw new RingError('an indirect table in another');
-      const piece = table.getUint32(at, true) + table.getUint32(at + 4, true) * wordRange;
-      const bytes = table.getUint32(at + 8, true);
+      const piece = data.getUint32(at, true) + data.getUint32(at + 4, true) * wordRange;
+      const bytes = data.getUint32(at + 8, true);
       writable = this.#add(request, piece, bytes, (flags & flag.write) !== 0, writable, responseBytes);
       if ((flags & flag.next) === 0) return;
-      index = table.getUint16(at + 14, true);
+      index = data.getUint16(at + 14, true);
     }
   }
 
@@ -216,7 +217,7 @@ export class VirtQueue {
     if (!region) throw new RingError('a descriptor outside of the memory');
     const at = region.offset + address - region.guest;
     if (writes) request.addWritable(region, at, length, responseBytes);
-    else request.addReadable(region.bytes, at, length);
+    else request.addReadable(region, at, length);
     return writes;
   }
 

@@ -10,7 +10,7 @@ import { type Protocol, SocketTransport } from '../../src/iscsi/socket-transport
 /** So many requests fill a time slice of 0.1 ms. */
 const perSlice = 2;
 const requestMs = 0.06;
-/** What looking at the clock takes: a loop that waits for a time comes to an end. */
+/** The clock goes on when it is looked at, too: a loop that waits for a time comes to an end. */
 const lookMs = 0.0005;
 
 /** A server that notes whose requests it serves, and in how many portions they are fed. */
@@ -116,7 +116,7 @@ it('a client beside which nobody waits is served without a break, and its answer
   send(many, 40);
   while (shared.served.length < 52) await new Promise(setImmediate);
   expect(shared.portions.get('many')).toBe(1 + 3);
-  // Who has left is no company.
+  // A client that has left is no company.
   one.destroy();
   while (!shared.left.includes('one')) await new Promise(setImmediate);
   shared.portions.clear();
