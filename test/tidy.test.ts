@@ -204,7 +204,7 @@ describe('the laws', () => {
     expect(testFiles.filter((file) => /\bmkdtemp/.test(text(file)))).toEqual([]);
   });
 
-  it('a test file is in one project, whose script `npm run check` or .ci/run runs', () => {
+  it('a test file is in one project, whose script `npm run check:code` or .ci/run runs', () => {
     const found = testFiles
       .filter((file) => !file.endsWith('.suite.ts'))
       .map((file) => {
@@ -214,7 +214,7 @@ describe('the laws', () => {
       });
     expect(found.filter(([, projects]) => projects !== 1)).toEqual([]);
     const { scripts } = JSON.parse(text('package.json')) as { scripts: Record<string, string> };
-    const inCi = `${scripts['check']}\n${text('.ci/run')}`.replace('npm test', 'npm run test');
+    const inCi = `${scripts['check:code']}\n${text('.ci/run')}`.replace('npm test', 'npm run test');
     for (const [name, { script }] of Object.entries(testProjects)) {
       expect(scripts[script]).toContain(`vitest run --project ${name}`);
       expect(inCi).toMatch(new RegExp(`(npm run ${script}|--project ${name})(?![\\w:])`));
