@@ -125,12 +125,14 @@ export class Receiver implements Sharer {
   /** Receives what has come, as `AwaitedConnection.look` does. */
   look(): boolean | undefined {
     if (!this.direct || this.#paused || this.#stopped || this.#restEnd > 0) return undefined;
-    beginSlice(this);
-    const landed = this.#landAll();
-    endSlice();
-    if (landed) {
-      this.#turn.end();
-      return true;
+    if (this.#input && this.#input.left > 0) {
+      beginSlice(this);
+      const landed = this.#landAll();
+      endSlice();
+      if (landed) {
+        this.#turn.end();
+        return true;
+      }
     }
     if (this.#landing) return false;
     const into = this.#nextBuffer();
