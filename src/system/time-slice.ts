@@ -22,8 +22,10 @@ export interface Sharer {
 /** The clients that were served last, the latest at the end, and the time. */
 const served = new Map<Sharer, number>();
 let current: Sharer | undefined;
+/** The end of the slice at hand, if somebody waits then, and the end in any case. A client without company, or no slice: never. */
 let endsAt = Number.POSITIVE_INFINITY;
-let lastEnd = Number.POSITIVE_INFINITY;
+let endsAnyway = Number.POSITIVE_INFINITY;
+/** The number of rests that wait for their next slice. */
 let waiting = 0;
 
 /** Begins a time slice of `client`, which ends with `endSlice`. */
@@ -37,9 +39,8 @@ export function beginSlice(client: Sharer): void {
       if (now - at > companyMs) served.delete(one);
       else break;
   }
-  const isAlone = served.size === 1;
-  endsAt = isAlone ? Number.POSITIVE_INFINITY : now + sliceMs;
-  lastEnd = now + longestMs;
+  endsAt = served.size > 1 ? now + sliceMs : Number.POSITIVE_INFINITY;
+  endsAnyway = now + longestMs;
 }
 
 /** Whether the rest of what the client sent should wait for `inNextSlice`. */
@@ -47,7 +48,7 @@ export function sliceIsOver(): boolean {
   if (endsAt === Number.POSITIVE_INFINITY) return false;
   const now = performance.now();
   if (now < endsAt) return false;
-  if (now >= lastEnd || othersWait()) return true;
+  if (now >= endsAnyway || othersWait()) return true;
   endsAt = now + sliceMs;
   return false;
 }

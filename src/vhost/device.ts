@@ -170,6 +170,7 @@ export class Device {
       if (running.ring === queue.event) return this.#deliver(running.queue);
       return running.ring === queue.control ? this.#manageAll(running) : this.#runAll(running);
     } catch (error) {
+      endSlice();
       // The commands before it are answered.
       this.#scsi.publish();
       this.#host.fail(error);

@@ -4,7 +4,8 @@
  * `top` of 1,000 LUNs without I/O: the CPU time of the program that draws it, and what the process that serves takes more than
  * without it, as a share of one core: of five looks with it and five without, the medians.
  * I/O of one of the LUNs beside `top` and without it, in turns: the median of the ratios, and how far the figures without it differ.
- * Exit status 1 when the median is above 16 ms, the `ls` above 300 ms, `top` above 1 %, or I/O beside it slower by more than they differ.
+ * Exit status 1 when the median is above 16 ms, the `ls` above 300 ms, `top` above 1 %, or I/O beside it slower by more than
+ * twice what they differ by, and by 2 %.
  */
 
 import { spawn, spawnSync } from 'node:child_process';

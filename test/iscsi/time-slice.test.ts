@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { expect, it, onTestFinished, vi } from 'vitest';
+import type { Output } from '../../src/iscsi/output.ts';
 import { headerBytes } from '../../src/iscsi/pdu.ts';
 import { PduReader } from '../../src/iscsi/pdu-reader.ts';
 import { type Protocol, SocketTransport } from '../../src/iscsi/socket-transport.ts';
@@ -10,6 +11,8 @@ import { type Protocol, SocketTransport } from '../../src/iscsi/socket-transport
 /** So many requests fill a time slice of 0.1 ms. */
 const perSlice = 2;
 const requestMs = 0.06;
+/** The longest slice, which a client has beside whom nobody waits. */
+const longestMs = 1;
 /** The clock goes on when it is looked at, too: a loop that waits for a time comes to an end. */
 const lookMs = 0.0005;
 
@@ -19,6 +22,7 @@ async function server(): Promise<{
   readonly served: string[];
   readonly left: string[];
   readonly portions: Map<string, number>;
+  readonly outputs: Map<string, Output>;
   onRequest: (name: string) => void;
   client(name: string): Promise<Socket>;
 }> {
@@ -30,6 +34,7 @@ async function server(): Promise<{
   const served: string[] = [];
   const left: string[] = [];
   const portions = new Map<string, number>();
+  const outputs = new Map<string, Output>();
   const names: string[] = [];
   const sockets: Socket[] = [];
   const listener = createServer({ pauseOnConnect: true }, (socket) => {
@@ -61,7 +66,10 @@ async function server(): Promise<{
         left.push(name);
       },
     };
-    new SocketTransport(socket, () => protocol);
+    new SocketTransport(socket, (output) => {
+      outputs.set(name, output);
+      return protocol;
+    });
   });
   await once(listener.listen(0, '127.0.0.1'), 'listening');
   onTestFinished(() => {
@@ -74,6 +82,7 @@ async function server(): Promise<{
     served,
     left,
     portions,
+    outputs,
     onRequest: (_: string) => {},
     async client(name: string) {
       names.push(name);
@@ -123,4 +132,43 @@ it('a client beside which nobody waits is served without a break, and its answer
   send(many, 40);
   while (shared.served.length < 92) await new Promise(setImmediate);
   expect(shared.portions.get('many')).toBe(1);
+});
+
+it('a rest waits while the client takes no answers, and goes on when it takes them', async () => {
+  const shared = await server();
+  const [many] = [await shared.client('many'), await shared.client('one')];
+  const output = shared.outputs.get('many')!;
+  const [requests, answerBytes] = [200, 128 * 1024];
+  shared.served.length = 0;
+  shared.onRequest = () => {
+    const at = output.room(answerBytes);
+    output.bytes.fill(1, at, at + answerBytes);
+    output.commit(answerBytes);
+  };
+  send(many, requests);
+  while (!output.blocked) await new Promise(setImmediate);
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+  expect(shared.served.length).toBeLessThan(requests);
+  let bytes = 0;
+  many.on('data', (data: Buffer) => {
+    bytes += data.length;
+  });
+  while (bytes < requests * answerBytes) await new Promise(setImmediate);
+  expect([shared.served.length, bytes]).toEqual([requests, requests * answerBytes]);
+});
+
+it('a rest is dropped with its connection, and the others go on', async () => {
+  const shared = await server();
+  const [many, one] = [await shared.client('many'), await shared.client('one')];
+  shared.served.length = 0;
+  shared.onRequest = (name) => {
+    if (name === 'many') shared.outputs.get('many')!.cut!();
+  };
+  send(many, 100);
+  while (!shared.left.includes('many')) await new Promise(setImmediate);
+  send(one, 1);
+  while (!shared.served.includes('one')) await new Promise(setImmediate);
+  // The longest slice goes on in steps of a short one, and nothing is served behind it.
+  const longest = Math.ceil(longestMs / (perSlice * requestMs)) * perSlice;
+  expect(shared.served.filter((name) => name === 'many').length).toBeLessThanOrEqual(longest);
 });
